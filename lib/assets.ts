@@ -1,0 +1,58 @@
+/**
+ * The files of `static/`, read once and served from memory.
+ *
+ * @module
+ */
+
+import { eTag, ifNoneMatch } from "@std/http/etag";
+import { STATUS_CODE } from "@std/http/status";
+import { reply } from "./reply.ts";
+
+/** The files and their types, by the path they are served at. */
+const FILES: Record<string, { file: string; type: string }> = {
+  "/": { file: "index.html", type: "text/html; charset=utf-8" },
+  "/app.js": { file: "app.js", type: "text/javascript; charset=utf-8" },
+  "/proof.js": { file: "proof.js", type: "text/javascript; charset=utf-8" },
+  "/style.css": { file: "style.css", type: "text/css; charset=utf-8" },
+  "/favicon.svg": { file: "favicon.svg", type: "image/svg+xml" },
+};
+
+/** A file in memory and the headers it is served with. */
+export interface Asset {
+  /** What the file holds. */
+  body: Uint8Array<ArrayBuffer>;
+  /** `Content-Type`, a strong `ETag`, and `Cache-Control`. */
+  headers: Record<string, string>;
+}
+
+/**
+ * Reads the assets.
+ *
+ * @returns The assets by the path they are served at.
+ *
+ * @throws {Deno.errors.NotFound} If a file is missing.
+ */
+export async function loadAssets(): Promise<Map<string, Asset>> {
+  return new Map(
+    await Promise.all(
+      Object.entries(FILES).map(async ([path, { file, type }]) => {
+        const url = new URL(`../static/${file}`, import.meta.url);
+        const body = await Deno.readFile(url);
+        const headers = {
+          "content-type": type,
+          "etag": await eTag(body) as string,
+          "cache-control": "no-cache", // ask each time, so a new version shows
+        };
+        return [path, { body, headers }] as const;
+      }),
+    ),
+  );
+}
+
+/** The response to a GET or HEAD of an asset: 304 if the browser has it. */
+export function assetResponse(request: Request, asset: Asset): Response {
+  const { body, headers } = asset;
+  return ifNoneMatch(request.headers.get("if-none-match"), headers.etag)
+    ? reply(STATUS_CODE.OK, body, headers)
+    : reply(STATUS_CODE.NotModified, null, headers);
+}

@@ -1,0 +1,74 @@
+/**
+ * The `ws-random` command: it hands its arguments to the subcommand they name.
+ *
+ * @module
+ */
+
+import { main as client, runClient } from "./client.ts";
+import {
+  complain,
+  EXIT_OK,
+  EXIT_USAGE,
+  runCommand,
+  VERSION,
+} from "./lib/command.ts";
+import {
+  clientCommand,
+  type Command,
+  demoCommand,
+  parseFlags,
+  serverCommand,
+} from "./lib/flags.ts";
+import { main as server, startServer } from "./server.ts";
+
+/** `ws-random demo`: a server on a free port, and the client against it. */
+function demo(args: string[]): Promise<number> {
+  return runCommand(demoCommand, args, async (options) => {
+    const server = await startServer({
+      ...parseFlags(serverCommand, ["--port=0", "--host=127.0.0.1"]),
+    });
+    console.error(`Listening on ${server.url}`);
+    const url = server.url.replace(/^http(.*)/, "ws$1ws");
+    const status = await runClient({ url, ...options });
+    await server.shutdown();
+    return status;
+  });
+}
+
+const COMMANDS: [Command, (args: string[]) => Promise<number>][] = [
+  [serverCommand, server],
+  [clientCommand, client],
+  [demoCommand, demo],
+];
+
+const HELP = [
+  "A WebSocket server that answers every request with that request and a random",
+  "number from 1 to 100, and a client that proves it was answered exactly once.",
+  "",
+  "Usage:",
+  ...COMMANDS.map(([{ name, summary }]) =>
+    `  ws-random ${name} [options]`.padEnd(31) + summary
+  ),
+  "",
+  "Without a command it is the server. Each command has a --help of its own.",
+].join("\n");
+
+function main([first, ...rest]: string[]): Promise<number> {
+  const done = (status: number) => Promise.resolve(status);
+  if (first === "--help" || first === "-h" || first === "help") {
+    console.log(HELP);
+    return done(EXIT_OK);
+  }
+  if (first === "--version" || first === "-V") {
+    console.log(`ws-random ${VERSION}`);
+    return done(EXIT_OK);
+  }
+  if (first === undefined) return server([]);
+  if (first.startsWith("-")) return server([first, ...rest]);
+  const run = COMMANDS.find(([{ name }]) => name === first)?.[1];
+  if (run) return run(rest);
+  complain(`unknown command ${JSON.stringify(first)}; see ws-random --help`);
+  return done(EXIT_USAGE);
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,295 @@
+/**
+ * The server: it answers every request with that request and a random number
+ * from 1 to 100, and serves the page. Read from top to bottom it is the life of
+ * a connection: listen, route, handshake, exchange, close.
+ *
+ * @module
+ */
+
+import { STATUS_CODE } from "@std/http/status";
+import { type Asset, assetResponse, loadAssets } from "./lib/assets.ts";
+import { Backlog } from "./lib/backlog.ts";
+import { EXIT_OK, runCommand } from "./lib/command.ts";
+import { serverCommand, type ServerOptions, UsageError } from "./lib/flags.ts";
+import { asksForWebSocket, type Refusal, refusal } from "./lib/handshake.ts";
+import {
+  closeLabel,
+  count,
+  createMetrics,
+  type Metrics,
+  prometheusText,
+  uptimeSeconds,
+} from "./lib/metrics.ts";
+import { answer } from "./lib/protocol.ts";
+import { reply, SECURITY_HEADERS } from "./lib/reply.ts";
+
+/** How often a server that shuts down looks whether a connection is quiet. Two
+ * looks without a request between them, and all that had arrived is answered. */
+const QUIET_MS = 50;
+
+/** A server that runs. */
+export interface Server {
+  /** Where it listens, with the real port: `http://127.0.0.1:8000/`. */
+  url: string;
+  /** Stops listening, answers what has arrived, and closes every connection
+   * with 1001. Resolves when all have closed or `--grace` has passed. */
+  shutdown(): Promise<void>;
+  /** What it has counted. */
+  metrics: Metrics;
+}
+
+/** A connection that is open. */
+interface Connection {
+  close(code: number, reason: string): void;
+  /** Whether a request came since the server last looked, at shutdown. */
+  active: boolean;
+}
+
+/** What all connections share. */
+interface State {
+  options: ServerOptions;
+  scheme: "http" | "https";
+  assets: Map<string, Asset>;
+  open: Set<Connection>;
+  metrics: Metrics;
+}
+
+/**
+ * Starts a server.
+ *
+ * @throws {Error} If a certificate cannot be read, or the address cannot be
+ * listened on. The message says which and what to do.
+ */
+export async function startServer(options: ServerOptions): Promise<Server> {
+  const tls = await readCertificate(options);
+  const state: State = {
+    options,
+    scheme: tls ? "https" : "http",
+    assets: await loadAssets(),
+    open: new Set(),
+    metrics: createMetrics(),
+  };
+  const server = listen(state, tls);
+  const host = options.host.includes(":") ? `[${options.host}]` : options.host;
+  return {
+    url: `${state.scheme}://${host}:${server.addr.port}/`,
+    metrics: state.metrics,
+    shutdown: () => shutdown(state, server),
+  };
+}
+
+async function readCertificate(
+  { cert, key }: ServerOptions,
+): Promise<Deno.TlsCertifiedKeyPem | undefined> {
+  if (cert === undefined && key === undefined) return undefined;
+  if (cert === undefined || key === undefined) {
+    throw new UsageError("--cert and --key go together; one is missing");
+  }
+  const read = (option: string, path: string) =>
+    Deno.readTextFile(path).catch((error) => {
+      throw new Error(`${option}: cannot read ${path}: ${error.message}`);
+    });
+  return {
+    cert: await read("--cert", cert),
+    key: await read("--key", key),
+  };
+}
+
+function listen(
+  state: State,
+  tls: Deno.TlsCertifiedKeyPem | undefined,
+): Deno.HttpServer<Deno.NetAddr> {
+  const { host: hostname, port, cert } = state.options;
+  try {
+    return Deno.serve(
+      {
+        hostname,
+        port,
+        ...tls,
+        onListen() {},
+        onError: () => reply(STATUS_CODE.BadRequest, "malformed request"),
+      },
+      (request) => route(request, state),
+    );
+  } catch (error) {
+    const { name, message } = error as Error;
+    if (name === "AddrInUse") {
+      throw new Error(
+        `port ${port} of ${hostname} is taken; choose another with --port`,
+      );
+    }
+    if (name === "InvalidData" && tls) {
+      throw new Error(
+        `--cert ${cert} and its --key are not usable: ${message}`,
+      );
+    }
+    throw new Error(`cannot listen on ${hostname} port ${port}: ${message}`);
+  }
+}
+
+function route(request: Request, state: State): Response {
+  const { pathname } = new URL(request.url);
+  if (pathname === "/ws" || (pathname === "/" && asksForWebSocket(request))) {
+    return handshake(request, state);
+  }
+
+  const { assets, open, metrics } = state;
+  const asset = assets.get(pathname);
+  const text = (type: string, body: string) =>
+    reply(STATUS_CODE.OK, body, {
+      "content-type": type,
+      "cache-control": "no-store",
+    });
+  const content = asset
+    ? () => assetResponse(request, asset)
+    : pathname === "/healthz"
+    ? () =>
+      text(
+        "application/json",
+        JSON.stringify({
+          status: "ok",
+          connections: open.size,
+          uptimeSeconds: uptimeSeconds(metrics),
+        }),
+      )
+    : pathname === "/metrics"
+    ? () =>
+      text(
+        "text/plain; version=0.0.4; charset=utf-8",
+        prometheusText(metrics, open.size),
+      )
+    : undefined;
+
+  if (!content) return reply(STATUS_CODE.NotFound, `nothing at ${pathname}`);
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    return reply(
+      STATUS_CODE.MethodNotAllowed,
+      `${request.method} is not allowed here`,
+      { allow: "GET, HEAD" },
+    );
+  }
+  return content();
+}
+
+function handshake(request: Request, state: State): Response {
+  const { options, scheme, open, metrics } = state;
+  const refused = refusal(request, scheme, options.allowOrigin) ??
+    (open.size >= options.maxConnections ? FULL : undefined);
+  if (refused) {
+    count(metrics.refusals, refused.reason);
+    return reply(refused.status, refused.message, refused.headers);
+  }
+  const { socket, response } = Deno.upgradeWebSocket(request, {
+    idleTimeout: options.idleTimeout,
+  });
+  for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
+    response.headers.set(name, value);
+  }
+  exchange(socket, state);
+  return response;
+}
+
+const FULL: Refusal = {
+  reason: "full",
+  status: STATUS_CODE.ServiceUnavailable,
+  message: "too many connections; try again later",
+  headers: { "retry-after": "1" },
+};
+
+/** Answers what comes on one connection until it ends. */
+function exchange(socket: WebSocket, state: State): void {
+  const { open, metrics, options: { maxMessage, maxBacklog } } = state;
+  let closedWith = 0; // by this side; the event does not always tell
+  const close = (code: number, reason: string) => {
+    closedWith = code;
+    socket.close(code, reason);
+  };
+  const connection: Connection = { close, active: true };
+  const backlog = new Backlog();
+  open.add(connection);
+  metrics.connections++;
+
+  socket.onmessage = ({ data }) => {
+    connection.active = true;
+    if (typeof data !== "string") return close(1003, "text messages only");
+    if (exceeds(data, maxMessage)) {
+      return close(1009, `at most ${maxMessage} bytes`);
+    }
+    if (backlog.size(socket.bufferedAmount) > maxBacklog) {
+      return close(1008, "responses are not being read");
+    }
+    const response = answer(data);
+    socket.send(response);
+    backlog.add(response);
+    metrics.requests++;
+  };
+  socket.onclose = ({ code }) => {
+    if (!open.delete(connection)) return;
+    count(metrics.closes, closeLabel(closedWith || code || 1006));
+  };
+  // A peer that resets its connection is no news; the close event follows.
+  socket.onerror = (event) => event.preventDefault();
+}
+
+/** Whether a text is longer than this in UTF-8, without encoding the usual one. */
+function exceeds(text: string, bytes: number): boolean {
+  return text.length * 3 > bytes &&
+    (text.length > bytes || new TextEncoder().encode(text).length > bytes);
+}
+
+async function shutdown(
+  { open, options }: State,
+  server: Deno.HttpServer,
+): Promise<void> {
+  const deadline = performance.now() + options.grace * 1000;
+  const stopped = server.shutdown(); // listens no more
+  while (open.size > 0 && performance.now() < deadline) {
+    const late = performance.now() > deadline - options.grace * 500;
+    for (const { close, active } of open) {
+      if (!active || late) close(1001, "server is shutting down");
+    }
+    for (const connection of open) connection.active = false;
+    await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+  }
+  const rest = Math.max(0, deadline - performance.now());
+  let timer;
+  await Promise.race([
+    stopped,
+    new Promise((resolve) => timer = setTimeout(resolve, rest)),
+  ]);
+  clearTimeout(timer);
+}
+
+/**
+ * `ws-random server`: serves until SIGINT or SIGTERM.
+ *
+ * @returns The exit status.
+ */
+export function main(args: string[]): Promise<number> {
+  return runCommand(serverCommand, args, async (options) => {
+    const server = await startServer(options);
+    console.log(`Listening on ${server.url}`);
+    await Deno.permissions.revoke({ name: "read" });
+    await Deno.permissions.revoke({ name: "env" });
+
+    await terminationSignal();
+    terminationSignal().then((status) => Deno.exit(status));
+    await server.shutdown();
+    const { connections, requests } = server.metrics;
+    console.log(
+      `Stopped after ${connections} connections and ${requests} requests`,
+    );
+    return EXIT_OK;
+  });
+}
+
+/** Waits for SIGINT or SIGTERM. */
+function terminationSignal(): Promise<number> {
+  return new Promise((resolve) => {
+    Deno.addSignalListener("SIGINT", () => resolve(130));
+    if (Deno.build.os === "windows") return; // it knows no SIGTERM
+    Deno.addSignalListener("SIGTERM", () => resolve(143));
+  });
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));
