@@ -167,12 +167,12 @@ async function keepConnected(run: Run): Promise<void> {
     const end = await converse(run, lane);
     if (!end || stopped.aborted) return;
     if (lane.first > first) failures = 0;
-    if (isFatal(end)) throw new Error(`${url} ${end.message}`);
+    if (isFatal(end)) throw new Error(`${url}: ${end.message}`);
     if (failures++ === retries) {
       throw new Error(
         lane.opened > 0
-          ? `${url} ${end.message}; gave up after ${retries} retries`
-          : `cannot reach ${url}: it ${end.message}; is the server running?`,
+          ? `${url}: ${end.message}; gave up after ${retries} retries`
+          : `cannot reach ${url}: ${end.message}; is the server running?`,
       );
     }
     await backoff(failures, stopped);
@@ -237,7 +237,7 @@ function converse(run: Run, lane: Lane): Promise<End | undefined> {
         socket.readyState === WebSocket.CONNECTING;
       if (!waiting) looks = 0;
       else if (++looks === LOOKS) {
-        end({ code: 0, message: `gave no answer for ${options.timeout} s` });
+        end({ code: 0, message: `no answer for ${options.timeout} s` });
       }
     }, options.timeout * 1000 / LOOKS);
 
@@ -355,16 +355,18 @@ function describeEnd(code: number, reason: string, error: string): End {
     const name = STATUS_TEXT[status as unknown as keyof typeof STATUS_TEXT];
     return {
       code: Number(status),
-      message: `refused the handshake with ${status} ${name ?? ""}`.trimEnd(),
+      message: `handshake refused with ${status} ${name ?? ""}`.trimEnd(),
     };
   }
-  if (code === 0) { // Deno's word for 1006, no close frame
+  if (code === 0) { // no close frame: the event should say 1006
     const cause = error.replace(/^.*failed to connect to WebSocket: /, "");
-    return { code, message: `broke the connection (${cause || "1006"})` };
+    return { code, message: cause || "connection lost (1006)" };
   }
-  const meaning = FATAL_CODES[code] ? ` (${FATAL_CODES[code]})` : "";
-  const because = reason && `: ${reason}`;
-  return { code, message: `closed with ${code}${meaning}${because}` };
+  const meaning = code in FATAL_CODES ? ` (${FATAL_CODES[code]})` : "";
+  return {
+    code,
+    message: `closed with ${code}${meaning}${reason && `: ${reason}`}`,
+  };
 }
 
 /** How often the progress bar is drawn, in milliseconds. */

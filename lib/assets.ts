@@ -6,7 +6,10 @@
 
 import { eTag, ifNoneMatch } from "@std/http/etag";
 import { STATUS_CODE } from "@std/http/status";
+import { VERSION } from "./command.ts";
 import { reply } from "./reply.ts";
+
+const encode = (text: string) => new TextEncoder().encode(text);
 
 /** The files and their types, by the path they are served at. */
 const FILES: Record<string, { file: string; type: string }> = {
@@ -37,7 +40,9 @@ export async function loadAssets(): Promise<Map<string, Asset>> {
     await Promise.all(
       Object.entries(FILES).map(async ([path, { file, type }]) => {
         const url = new URL(`../static/${file}`, import.meta.url);
-        const body = await Deno.readFile(url);
+        const body = file === "index.html"
+          ? encode((await Deno.readTextFile(url)).replace("{version}", VERSION))
+          : await Deno.readFile(url);
         const headers = {
           "content-type": type,
           "etag": await eTag(body) as string,

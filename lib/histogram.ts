@@ -32,7 +32,8 @@ export function histogram(counts: number[], width: number): string {
   const margin = Math.max(label(HEIGHT - 1).length, label(expectedLine).length);
 
   // Bands alike in length, of a whole number of tens so that the axis reads well.
-  const bands = Math.ceil(counts.length / Math.max(10, width - margin - 2));
+  const most = Math.max(10, Math.floor((width - margin - 2) / 10) * 10);
+  const bands = Math.ceil(counts.length / most);
   const band = Math.ceil(counts.length / bands / 10) * 10;
 
   const lines: string[] = [];

@@ -1,0 +1,126 @@
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import {
+  clientCommand,
+  type Command,
+  demoCommand,
+  helpText,
+  parseFlags,
+  serverCommand,
+  UsageError,
+} from "../lib/flags.ts";
+
+const client = (...args: string[]) => parseFlags(clientCommand, args);
+// $HOST and $PORT are not asked for when both are given.
+const server = (...args: string[]) =>
+  parseFlags(serverCommand, ["--host=127.0.0.1", "--port=0", ...args]);
+
+Deno.test("without arguments every option has its default", () => {
+  assertEquals(client(), {
+    url: "ws://127.0.0.1:8000/ws",
+    count: 10_000,
+    connections: 1,
+    window: 1000,
+    message: "Message {i}",
+    rate: undefined,
+    timeout: 10,
+    retries: 5,
+    quiet: false,
+    json: false,
+    histogram: false,
+    help: false,
+    version: false,
+  });
+});
+
+Deno.test("options by name, letter, = and place", () => {
+  const options = client(
+    "https://example.com/x?y#z",
+    "-n",
+    "10k",
+    "-c=4",
+    "-w1",
+    "--rate",
+    "2.5k",
+    "--message=--{i}--",
+    "-q",
+    "--timeout",
+    "0.5",
+  );
+  assertEquals(options.url, "wss://example.com/x?y");
+  assertEquals(options.count, 10_000);
+  assertEquals(options.connections, 4);
+  assertEquals(options.window, 1);
+  assertEquals(options.rate, 2500);
+  assertEquals(options.message, "--{i}--");
+  assertEquals(options.quiet, true);
+  assertEquals(options.timeout, 0.5);
+});
+
+Deno.test("numbers may have a unit or underscores", () => {
+  const numbers: Record<string, number> = {
+    "1": 1,
+    "10k": 10_000,
+    "10K": 10_000,
+    "2m": 2_000_000,
+    "1.5k": 1500,
+    "1_000_000": 1_000_000,
+  };
+  for (const [text, value] of Object.entries(numbers)) {
+    assertEquals(client("--count", text).count, value);
+  }
+});
+
+Deno.test("a list may be repeated", () => {
+  assertEquals(server().allowOrigin, []);
+  assertEquals(
+    server("--allow-origin=https://a.example/x", "--allow-origin", "*")
+      .allowOrigin,
+    ["https://a.example", "*"],
+  );
+});
+
+Deno.test("a usage error names the option and the value", () => {
+  const cases: [string[], RegExp][] = [
+    [["--cont", "5"], /^unknown option --cont$/],
+    [["-x"], /^unknown option -x$/],
+    [["--no-quiet"], /^unknown option --no-quiet$/],
+    [["--count"], /^--count needs a value$/],
+    [["--count", "-q"], /^--count needs a value$/],
+    [["--message="], /^--message needs a value$/],
+    [["--count=ten"], /^--count: "ten" is not a whole number from 1 to/],
+    [["--count=0"], /^--count: "0" is not/],
+    [["--count=-5"], /^--count: "-5" is not/],
+    [["--count=1.5"], /^--count: "1.5" is not/],
+    [["--count=1e3"], /^--count: "1e3" is not/],
+    [["--count=0x10"], /^--count: "0x10" is not/],
+    [["--count=1__0"], /^--count: "1__0" is not/],
+    [["--count=99999999999"], /^--count: "99999999999" is not/],
+    [["--count= 5"], /^--count: " 5" is not/],
+    [["--timeout=0"], /^--timeout: "0" is not a number from 0.1 to/],
+    [["ftp://x"], /^url: "ftp:\/\/x" is not a URL like ws:/],
+    [["localhost:8000"], /^url: "localhost:8000" is not a URL like ws:/],
+    [["ws://a", "ws://b"], /^unexpected argument "ws:\/\/b"$/],
+  ];
+  for (const [args, message] of cases) {
+    const error = assertThrows(() => client(...args), UsageError);
+    assertMatch((error as Error).message, message);
+  }
+  assertThrows(() => server("--port=65536"), UsageError, "--port");
+  assertThrows(() => server("--allow-origin=x"), UsageError, '"x"');
+  assertThrows(() => parseFlags(demoCommand, ["ws://a"]), UsageError, "ws://a");
+});
+
+Deno.test("the help names every option with its default", () => {
+  for (const command of [serverCommand, clientCommand, demoCommand]) {
+    const help = helpText(command as Command);
+    for (const [name, flag] of Object.entries((command as Command).flags)) {
+      const option = name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
+      assertMatch(help, new RegExp(flag.positional ? name : `--${option}`));
+      if ("default" in flag) {
+        assertEquals(help.includes(`[default: ${flag.default}`), true, name);
+      }
+    }
+    assertMatch(help, /--help/);
+    assertMatch(help, /--version/);
+  }
+});

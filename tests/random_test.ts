@@ -1,0 +1,27 @@
+import { assert, assertEquals } from "@std/assert";
+import { randomNumber } from "../lib/random.ts";
+import { chiSquare, pValue } from "../static/proof.js";
+
+const DRAWS = 1_000_000;
+
+function count(draw: () => number): number[] {
+  const counts = new Array(100).fill(0);
+  for (let i = 0; i < DRAWS; i++) counts[draw() - 1]++;
+  return counts;
+}
+
+/** A correct generator fails once in ten million runs. */
+const isUniform = (counts: number[]) => pValue(chiSquare(counts)) > 1e-7;
+
+Deno.test("a million numbers are from 1 to 100 and uniform", () => {
+  const counts = count(randomNumber);
+  assertEquals(counts.length, 100, "a number outside 1 to 100");
+  assertEquals(counts.reduce((sum, n) => sum + n), DRAWS);
+  assert(isUniform(counts), `chi-square ${chiSquare(counts)}`);
+});
+
+Deno.test("the same check fails for byte % 100", () => {
+  const bytes = crypto.getRandomValues(new Uint8Array(65_536));
+  let next = 0;
+  assert(!isUniform(count(() => bytes[next++ % bytes.length] % 100 + 1)));
+});
