@@ -8,7 +8,6 @@
 
 import { STATUS_CODE } from "@std/http/status";
 import { type Asset, assetResponse, loadAssets } from "./lib/assets.ts";
-import { Backlog } from "./lib/backlog.ts";
 import { EXIT_OK, runCommand } from "./lib/command.ts";
 import { serverCommand, type ServerOptions, UsageError } from "./lib/flags.ts";
 import { asksForWebSocket, type Refusal, refusal } from "./lib/handshake.ts";
@@ -20,6 +19,7 @@ import {
   prometheusText,
   uptimeSeconds,
 } from "./lib/metrics.ts";
+import { Outbox } from "./lib/outbox.ts";
 import { answer } from "./lib/protocol.ts";
 import { reply, SECURITY_HEADERS } from "./lib/reply.ts";
 
@@ -31,8 +31,8 @@ const QUIET_MS = 50;
 export interface Server {
   /** Where it listens, with the real port: `http://127.0.0.1:8000/`. */
   url: string;
-  /** Stops listening, answers what has arrived, and closes every connection
-   * with 1001. Resolves when all have closed or `--grace` has passed. */
+  /** Takes no more connections, answers what has arrived, closes every
+   * connection with 1001 and stops listening. Takes `--grace` at the most. */
   shutdown(): Promise<void>;
   /** What it has counted. */
   metrics: Metrics;
@@ -40,6 +40,7 @@ export interface Server {
 
 /** A connection that is open. */
 interface Connection {
+  outbox: Outbox;
   close(code: number, reason: string): void;
   /** Whether a request came since the server last looked, at shutdown. */
   active: boolean;
@@ -52,6 +53,8 @@ interface State {
   assets: Map<string, Asset>;
   open: Set<Connection>;
   metrics: Metrics;
+  /** Whether it shuts down. */
+  draining: boolean;
 }
 
 /**
@@ -68,6 +71,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     assets: await loadAssets(),
     open: new Set(),
     metrics: createMetrics(),
+    draining: false,
   };
   const server = listen(state, tls);
   const host = options.host.includes(":") ? `[${options.host}]` : options.host;
@@ -133,13 +137,10 @@ function route(request: Request, state: State): Response {
     return handshake(request, state);
   }
 
-  const { assets, open, metrics } = state;
+  const { assets, open, metrics, draining } = state;
   const asset = assets.get(pathname);
-  const text = (type: string, body: string) =>
-    reply(STATUS_CODE.OK, body, {
-      "content-type": type,
-      "cache-control": "no-store",
-    });
+  const text = (type: string, body: string, status: number = STATUS_CODE.OK) =>
+    reply(status, body, { "content-type": type, "cache-control": "no-store" });
   const content = asset
     ? () => assetResponse(request, asset)
     : pathname === "/healthz"
@@ -147,10 +148,11 @@ function route(request: Request, state: State): Response {
       text(
         "application/json",
         JSON.stringify({
-          status: "ok",
+          status: draining ? "draining" : "ok",
           connections: open.size,
           uptimeSeconds: uptimeSeconds(metrics),
         }),
+        draining ? STATUS_CODE.ServiceUnavailable : STATUS_CODE.OK,
       )
     : pathname === "/metrics"
     ? () =>
@@ -172,9 +174,10 @@ function route(request: Request, state: State): Response {
 }
 
 function handshake(request: Request, state: State): Response {
-  const { options, scheme, open, metrics } = state;
+  const { options, scheme, open, metrics, draining } = state;
+  const full = draining || open.size >= options.maxConnections;
   const refused = refusal(request, scheme, options.allowOrigin) ??
-    (open.size >= options.maxConnections ? FULL : undefined);
+    (full ? FULL : undefined);
   if (refused) {
     count(metrics.refusals, refused.reason);
     return reply(refused.status, refused.message, refused.headers);
@@ -199,13 +202,14 @@ const FULL: Refusal = {
 /** Answers what comes on one connection until it ends. */
 function exchange(socket: WebSocket, state: State): void {
   const { open, metrics, options: { maxMessage, maxBacklog } } = state;
+  const outbox = new Outbox(socket);
   let closedWith = 0; // by this side; the event does not always tell
   const close = (code: number, reason: string) => {
+    outbox.clear();
     closedWith = code;
     socket.close(code, reason);
   };
-  const connection: Connection = { close, active: true };
-  const backlog = new Backlog();
+  const connection: Connection = { outbox, close, active: true };
   open.add(connection);
   metrics.connections++;
 
@@ -215,16 +219,15 @@ function exchange(socket: WebSocket, state: State): void {
     if (exceeds(data, maxMessage)) {
       return close(1009, `at most ${maxMessage} bytes`);
     }
-    if (backlog.size(socket.bufferedAmount) > maxBacklog) {
+    if (outbox.bytes > maxBacklog) {
       return close(1008, "responses are not being read");
     }
-    const response = answer(data);
-    socket.send(response);
-    backlog.add(response);
+    outbox.send(answer(data));
     metrics.requests++;
   };
   socket.onclose = ({ code }) => {
-    if (!open.delete(connection)) return;
+    if (!open.delete(connection)) return; // Deno tells of a dropped peer twice
+    outbox.clear();
     count(metrics.closes, closeLabel(closedWith || code || 1006));
   };
   // A peer that resets its connection is no news; the close event follows.
@@ -237,27 +240,22 @@ function exceeds(text: string, bytes: number): boolean {
     (text.length > bytes || new TextEncoder().encode(text).length > bytes);
 }
 
-async function shutdown(
-  { open, options }: State,
-  server: Deno.HttpServer,
-): Promise<void> {
+/** Deno's own `shutdown` closes every WebSocket at once, so it comes last; until
+ * then new connections are turned away. */
+async function shutdown(state: State, server: Deno.HttpServer): Promise<void> {
+  const { open, options } = state;
   const deadline = performance.now() + options.grace * 1000;
-  const stopped = server.shutdown(); // listens no more
+  state.draining = true;
   while (open.size > 0 && performance.now() < deadline) {
     const late = performance.now() > deadline - options.grace * 500;
-    for (const { close, active } of open) {
-      if (!active || late) close(1001, "server is shutting down");
+    for (const { close, active, outbox } of open) {
+      const quiet = !active && outbox.bytes === 0;
+      if (quiet || late) close(1001, "server is shutting down");
     }
     for (const connection of open) connection.active = false;
     await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
   }
-  const rest = Math.max(0, deadline - performance.now());
-  let timer;
-  await Promise.race([
-    stopped,
-    new Promise((resolve) => timer = setTimeout(resolve, rest)),
-  ]);
-  clearTimeout(timer);
+  await server.shutdown();
 }
 
 /**

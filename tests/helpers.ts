@@ -299,12 +299,13 @@ export function next<T extends Event>(
   );
 }
 
-/** Asks again until the answer is as wanted. The test runner's own limit ends a
- * wait that is in vain. */
+/** Asks again until the answer is as wanted. */
 export async function eventually(
   holds: () => boolean | Promise<boolean>,
 ): Promise<void> {
+  const givenUp = AbortSignal.timeout(60_000);
   while (!await holds()) {
+    if (givenUp.aborted) throw new Error(`never came true: ${holds}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

@@ -1,0 +1,71 @@
+/**
+ * The responses that wait for a peer to read. Handed to the socket at once they
+ * cost far more memory than their text, and when thousands wait they hold up
+ * every other connection; so most of them wait here, where they can be counted.
+ *
+ * @module
+ */
+
+/** Bytes that the socket may hold unsent before responses wait here instead:
+ * enough that a peer which reads never waits for {@linkcode REFILL_MS}. */
+const SOCKET_BYTES = 16_384;
+
+/** How often a socket that was full is looked at, in milliseconds; no event
+ * tells that it has room again. */
+const REFILL_MS = 5;
+
+/** What a waiting response counts beside its text: about its cost in memory. */
+const RESPONSE_OVERHEAD_BYTES = 64;
+
+/** The way out of one connection. */
+export class Outbox {
+  #socket: WebSocket;
+  #waiting: string[] = [];
+  #bytes = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(socket: WebSocket) {
+    this.#socket = socket;
+  }
+
+  /** Sends a response now, or after those that wait. */
+  send(response: string): void {
+    if (
+      this.#waiting.length === 0 && this.#socket.bufferedAmount < SOCKET_BYTES
+    ) {
+      this.#socket.send(response);
+      return;
+    }
+    this.#waiting.push(response);
+    this.#bytes += response.length + RESPONSE_OVERHEAD_BYTES;
+    this.#timer ??= setTimeout(() => this.#refill(), REFILL_MS);
+  }
+
+  /** How much waits, in bytes: the backlog. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Forgets what waits. */
+  clear(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#waiting = [];
+    this.#bytes = 0;
+  }
+
+  #refill(): void {
+    let sent = 0;
+    while (
+      sent < this.#waiting.length && this.#socket.bufferedAmount < SOCKET_BYTES
+    ) {
+      const response = this.#waiting[sent++];
+      this.#bytes -= response.length + RESPONSE_OVERHEAD_BYTES;
+      this.#socket.send(response);
+    }
+    this.#waiting.splice(0, sent);
+    this.#timer = this.#waiting.length > 0
+      ? setTimeout(() => this.#refill(), REFILL_MS)
+      : undefined;
+  }
+}
