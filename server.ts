@@ -253,9 +253,15 @@ async function shutdown(state: State, server: Deno.HttpServer): Promise<void> {
       if (quiet || late) close(1001, "server is shutting down");
     }
     for (const connection of open) connection.active = false;
-    await new Promise((resolve) => setTimeout(resolve, QUIET_MS));
+    await delay(QUIET_MS);
   }
-  await server.shutdown();
+  // A peer that is half way through a request would hold it up.
+  const rest = Math.max(QUIET_MS, deadline - performance.now());
+  await Promise.race([server.shutdown(), delay(rest)]);
+}
+
+function delay(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 /**

@@ -69,6 +69,7 @@ export class Process implements AsyncDisposable {
   #child: Deno.ChildProcess;
   #reader: ReadableStreamDefaultReader<string>;
   #ended = false;
+  #hasStderr: boolean;
   /** All it has printed on stdout and was read. */
   stdout = "";
 
@@ -81,6 +82,7 @@ export class Process implements AsyncDisposable {
       stderr: "inherit",
       ...options,
     }).spawn();
+    this.#hasStderr = options.stderr === "piped";
     this.#reader = this.#child.stdout
       .pipeThrough(new TextDecoderStream()).getReader();
     this.#child.status.then(() => this.#ended = true);
@@ -101,6 +103,11 @@ export class Process implements AsyncDisposable {
     }
   }
 
+  /** All of stderr, at its end, if that is piped. */
+  async stderr(): Promise<string> {
+    return await new Response(this.#child.stderr).text();
+  }
+
   kill(signal: Deno.Signal): void {
     this.#child.kill(signal);
   }
@@ -118,6 +125,7 @@ export class Process implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#ended) this.#child.kill("SIGKILL");
     await this.#reader.cancel();
+    if (this.#hasStderr) await this.#child.stderr.cancel().catch(() => {});
     await this.#child.status;
   }
 }

@@ -373,6 +373,8 @@ Deno.test("peers that never stop or close do not keep it beyond --grace", {
   const { server, port } = await serverProcess("--grace=1");
   await using _ = server;
   using silent = await RawSocket.open(port); // will not answer the close
+  using half = await RawSocket.connect(port); // of a request
+  await half.write(encode("GET / HTTP/1.1\r\nHos"));
   using busy = await RawSocket.open(port);
   const sending = (async () => {
     for (;;) {
