@@ -214,7 +214,7 @@ Deno.test(
       const [code, stderr] = await Promise.all([client.end(), client.stderr()]);
       assertEquals(code, 0, stderr);
       assertMatch(stderr, /100000 sent, 100000 answered, 0 missing, 0 invalid/);
-      assertMatch(stderr, /[1-9]\d* resent, 12 reconnects$/m);
+      assertMatch(stderr, /[1-9]\d* resent, [1-9]\d* reconnects$/m);
       checkLines(client.stdout, 100_000);
     } finally {
       await server[Symbol.asyncDispose]();

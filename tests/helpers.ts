@@ -16,16 +16,16 @@ export const NO_PERMISSIONS = !["net", "read", "write", "run", "env", "sys"]
       "granted"
   );
 
-/** Whether a tool is missing here; never in CI, where all must be there. */
-export function missing(...paths: string[]): boolean {
+/** Whether a tool is missing here, so that a test is ignored; never in CI, where
+ * all must be there. The command asks for its version, say. */
+export function missing(path: string, ...args: string[]): boolean {
   if (NO_PERMISSIONS || Deno.env.get("CI")) return NO_PERMISSIONS;
-  return !paths.every((path) => {
-    try {
-      return Deno.statSync(path).isFile;
-    } catch {
-      return false;
-    }
-  });
+  try {
+    const output = { stdout: "null", stderr: "null" } as const;
+    return !new Deno.Command(path, { args, ...output }).outputSync().success;
+  } catch {
+    return true;
+  }
 }
 
 /** The project's folder. */

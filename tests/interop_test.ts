@@ -1,0 +1,92 @@
+// With other people's software: npm's ws and Debian's python3-websockets, as
+// client of our server and as server under our client.
+
+import { assert, assertEquals } from "@std/assert";
+import {
+  missing,
+  next,
+  NO_PERMISSIONS,
+  Process,
+  ROOT,
+  run,
+  runClient,
+  withServer,
+} from "./helpers.ts";
+import { answered } from "../static/proof.js";
+
+const COUNT = 2000;
+const PYTHON = "/usr/bin/python3"; // Debian's own, for Debian's package
+const NO_PYTHON = missing(PYTHON, "-c", "import websockets");
+
+async function checkClient(url: string): Promise<void> {
+  for (const args of [["-n", `${COUNT}`], ["-n", `${COUNT}`, "-c", "20"]]) {
+    const { code, stderr } = await runClient(url, "-q", ...args);
+    assertEquals(code, 0, stderr);
+    assert(
+      stderr.endsWith(`${COUNT} responses to ${COUNT} requests\n`),
+      stderr,
+    );
+  }
+}
+
+Deno.test(
+  "ws is answered by our server",
+  { ignore: NO_PERMISSIONS },
+  () =>
+    withServer({}, async (url) => {
+      const { default: WebSocket } = await import("ws");
+      const socket = new WebSocket(url);
+      await next(socket, "open");
+      let received = 0;
+      const all = new Promise<void>((resolve) => {
+        socket.on("message", (data: Uint8Array) => {
+          const response = new TextDecoder().decode(data);
+          assert(answered(`Message ${++received}`, response) > 0, response);
+          if (received === COUNT) resolve();
+        });
+      });
+      for (let i = 1; i <= COUNT; i++) socket.send(`Message ${i}`);
+      await all;
+      socket.close(1000);
+      await next(socket, "close");
+    }),
+);
+
+Deno.test("ws answers our client", { ignore: NO_PERMISSIONS }, async () => {
+  const { WebSocketServer } = await import("ws");
+  const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+  // deno-lint-ignore no-explicit-any -- ws has no types
+  server.on("connection", (socket: any) => {
+    socket.on("message", (data: Uint8Array) => socket.send(`${data} 42`));
+  });
+  await new Promise((resolve) => server.on("listening", resolve));
+  await checkClient(`ws://127.0.0.1:${server.address().port}`);
+  await new Promise((resolve) => server.close(resolve));
+});
+
+Deno.test("Python websockets is answered by our server", {
+  ignore: NO_PYTHON,
+}, () =>
+  withServer({}, async (url) => {
+    const script = `${ROOT}tests/peers/client.py`;
+    const { code, stdout, stderr } = await run([
+      PYTHON,
+      script,
+      url,
+      `${COUNT}`,
+    ]);
+    assertEquals(code, 0, stderr);
+    const lines = stdout.trimEnd().split("\n");
+    assertEquals(lines.length, COUNT);
+    lines.forEach((line, i) =>
+      assert(answered(`Message ${i + 1}`, line) > 0, line)
+    );
+  }));
+
+Deno.test("Python websockets answers our client", {
+  ignore: NO_PYTHON,
+}, async () => {
+  await using server = new Process([PYTHON, `${ROOT}tests/peers/server.py`]);
+  const [, port] = await server.until(/^(\d+)\n/);
+  await checkClient(`ws://127.0.0.1:${port}`);
+});

@@ -1,0 +1,20 @@
+"""A server for the client under test; prints its port when it is ready."""
+
+import asyncio
+import random
+
+import websockets
+
+
+async def answer(socket, *_):
+    async for request in socket:
+        await socket.send(f"{request} {random.randint(1, 100)}")
+
+
+async def main():
+    async with websockets.serve(answer, "127.0.0.1", 0) as server:
+        print(server.sockets[0].getsockname()[1], flush=True)
+        await asyncio.Future()
+
+
+asyncio.run(main())
