@@ -358,9 +358,10 @@ function describeEnd(code: number, reason: string, error: string): End {
       message: `handshake refused with ${status} ${name ?? ""}`.trimEnd(),
     };
   }
-  if (code === 0) { // no close frame: the event should say 1006
-    const cause = error.replace(/^.*failed to connect to WebSocket: /, "");
-    return { code, message: cause || "connection lost (1006)" };
+  if (code === 0) { // no close frame; the event should say 1006
+    const unreachable = /failed to connect to WebSocket: (.*)/.exec(error)?.[1];
+    const cause = error.replace(/^Error: /, "") || "no close frame";
+    return { code, message: unreachable ?? `connection lost (1006, ${cause})` };
   }
   const meaning = code in FATAL_CODES ? ` (${FATAL_CODES[code]})` : "";
   return {

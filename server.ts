@@ -23,9 +23,13 @@ import { Outbox } from "./lib/outbox.ts";
 import { answer } from "./lib/protocol.ts";
 import { reply, SECURITY_HEADERS } from "./lib/reply.ts";
 
-/** How often a server that shuts down looks whether a connection is quiet. Two
- * looks without a request between them, and all that had arrived is answered. */
+/** A connection is quiet when nothing has come for this long, in milliseconds:
+ * all that had arrived is answered then. */
 const QUIET_MS = 50;
+
+/** How long a peer that is to be closed for a fault may go on sending before it
+ * is cut off, in milliseconds. */
+const LINGER_MS = 1000;
 
 /** A server that runs. */
 export interface Server {
@@ -40,10 +44,12 @@ export interface Server {
 
 /** A connection that is open. */
 interface Connection {
+  socket: WebSocket;
   outbox: Outbox;
-  close(code: number, reason: string): void;
-  /** Whether a request came since the server last looked, at shutdown. */
+  /** Whether something came since this was last set to false. */
   active: boolean;
+  /** The code that this side closes with; 0 while it does not. */
+  closeCode: number;
 }
 
 /** What all connections share. */
@@ -203,23 +209,26 @@ const FULL: Refusal = {
 function exchange(socket: WebSocket, state: State): void {
   const { open, metrics, options: { maxMessage, maxBacklog } } = state;
   const outbox = new Outbox(socket);
-  let closedWith = 0; // by this side; the event does not always tell
-  const close = (code: number, reason: string) => {
-    outbox.clear();
-    closedWith = code;
-    socket.close(code, reason);
+  const connection: Connection = {
+    socket,
+    outbox,
+    active: false,
+    closeCode: 0,
   };
-  const connection: Connection = { outbox, close, active: true };
+  const close = (code: number, reason: string) =>
+    closeWhenQuiet(connection, code, reason, LINGER_MS);
   open.add(connection);
   metrics.connections++;
 
   socket.onmessage = ({ data }) => {
     connection.active = true;
+    if (connection.closeCode && connection.closeCode !== GOING_AWAY) return;
     if (typeof data !== "string") return close(1003, "text messages only");
     if (exceeds(data, maxMessage)) {
       return close(1009, `at most ${maxMessage} bytes`);
     }
     if (outbox.bytes > maxBacklog) {
+      outbox.clear();
       return close(1008, "responses are not being read");
     }
     outbox.send(answer(data));
@@ -228,10 +237,37 @@ function exchange(socket: WebSocket, state: State): void {
   socket.onclose = ({ code }) => {
     if (!open.delete(connection)) return; // Deno tells of a dropped peer twice
     outbox.clear();
-    count(metrics.closes, closeLabel(closedWith || code || 1006));
+    count(metrics.closes, closeLabel(connection.closeCode || code || 1006));
   };
   // A peer that resets its connection is no news; the close event follows.
   socket.onerror = (event) => event.preventDefault();
+}
+
+/** The close code of a server that shuts down (RFC 6455 section 7.4.1). */
+const GOING_AWAY = 1001;
+
+/** Closes a connection once nothing more comes, or after a while. A connection
+ * closed with something unread is reset, and its peer may never learn why. */
+async function closeWhenQuiet(
+  connection: Connection,
+  code: number,
+  reason: string,
+  milliseconds: number,
+): Promise<void> {
+  const deadline = performance.now() + milliseconds;
+  connection.closeCode = code;
+  do {
+    connection.active = false;
+    await delay(QUIET_MS);
+  } while (
+    (connection.active || connection.outbox.bytes > 0) &&
+    performance.now() < deadline
+  );
+  connection.socket.close(code, reason);
+}
+
+function delay(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 /** Whether a text is longer than this in UTF-8, without encoding the usual one. */
@@ -243,25 +279,18 @@ function exceeds(text: string, bytes: number): boolean {
 /** Deno's own `shutdown` closes every WebSocket at once, so it comes last; until
  * then new connections are turned away. */
 async function shutdown(state: State, server: Deno.HttpServer): Promise<void> {
-  const { open, options } = state;
-  const deadline = performance.now() + options.grace * 1000;
+  const { open, options: { grace } } = state;
+  const deadline = performance.now() + grace * 1000;
   state.draining = true;
-  while (open.size > 0 && performance.now() < deadline) {
-    const late = performance.now() > deadline - options.grace * 500;
-    for (const { close, active, outbox } of open) {
-      const quiet = !active && outbox.bytes === 0;
-      if (quiet || late) close(1001, "server is shutting down");
-    }
-    for (const connection of open) connection.active = false;
-    await delay(QUIET_MS);
-  }
-  // A peer that is half way through a request would hold it up.
+  await Promise.all(
+    [...open].filter(({ closeCode }) => closeCode === 0).map((connection) =>
+      closeWhenQuiet(connection, GOING_AWAY, "server shuts down", grace * 500)
+    ),
+  );
+  while (open.size > 0 && performance.now() < deadline) await delay(QUIET_MS);
+  // A peer that is half way through an HTTP request would hold it up.
   const rest = Math.max(QUIET_MS, deadline - performance.now());
   await Promise.race([server.shutdown(), delay(rest)]);
-}
-
-function delay(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 /**

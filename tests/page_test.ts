@@ -314,7 +314,7 @@ Deno.test(
 Deno.test("a disconnect in the middle of 10,000 says how many were answered", {
   ignore,
 }, () =>
-  // "Message 1000" is too long.
+  // "Message 1000" is too long, and all before it are answered.
   withServer({ maxMessage: "Message 999".length }, (ws) =>
     visit(ws.replace(/^ws(.*)ws$/, "http$1"), {}, async ({ page }) => {
       await status(page, "connected");
