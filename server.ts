@@ -229,7 +229,8 @@ function exchange(socket: WebSocket, state: State): void {
     }
     if (outbox.bytes > maxBacklog) {
       outbox.clear();
-      return close(1008, "responses are not being read");
+      connection.closeCode = 1008;
+      return socket.close(1008, "responses are not being read");
     }
     outbox.send(answer(data));
     metrics.requests++;
@@ -289,8 +290,11 @@ async function shutdown(state: State, server: Deno.HttpServer): Promise<void> {
   );
   while (open.size > 0 && performance.now() < deadline) await delay(QUIET_MS);
   // A peer that is half way through an HTTP request would hold it up.
+  let timer;
   const rest = Math.max(QUIET_MS, deadline - performance.now());
-  await Promise.race([server.shutdown(), delay(rest)]);
+  const timeUp = new Promise((resolve) => timer = setTimeout(resolve, rest));
+  await Promise.race([server.shutdown(), timeUp]);
+  clearTimeout(timer);
 }
 
 /**

@@ -46,7 +46,9 @@ export async function loadAssets(): Promise<Map<string, Asset>> {
         const headers = {
           "content-type": type,
           "etag": await eTag(body) as string,
-          "cache-control": "no-cache", // ask each time, so a new version shows
+          // Asked for each time, so that a new version shows; and never
+          // compressed by Deno before 2.7, which would make the ETag weak.
+          "cache-control": "no-cache, no-transform",
         };
         return [path, { body, headers }] as const;
       }),

@@ -14,7 +14,9 @@ const SOCKET_BYTES = 16_384;
  * tells that it has room again. */
 const REFILL_MS = 5;
 
-/** What a waiting response counts beside its text: about its cost in memory. */
+/** What a waiting response counts beside its text: about its cost in memory. The
+ * default limit of 1 MiB then holds 10,000 short responses, so a client that
+ * sends so many before it reads the first is served. */
 const RESPONSE_OVERHEAD_BYTES = 64;
 
 /** The way out of one connection. */

@@ -1,0 +1,122 @@
+// The compiled binary, `./ws-random` or the one that $WS_RANDOM names: run from
+// another folder, with an empty environment and an empty PATH.
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import config from "../deno.json" with { type: "json" };
+import {
+  missing,
+  NO_PERMISSIONS,
+  Process,
+  RawSocket,
+  ROOT,
+  run,
+  withServer,
+} from "./helpers.ts";
+
+const BINARY = NO_PERMISSIONS
+  ? ""
+  : Deno.env.get("WS_RANDOM") ?? `${ROOT}ws-random`;
+const ignore = missing(BINARY, "--version");
+
+const ELSEWHERE = { cwd: "/", clearEnv: true } as const;
+
+Deno.test("the binary tells the version of deno.json", { ignore }, async () => {
+  const { code, stdout } = await run([BINARY, "--version"], ELSEWHERE);
+  assertEquals([code, stdout], [0, `ws-random ${config.version}\n`]);
+});
+
+Deno.test("the binary's demo", { ignore }, async () => {
+  const { code, stdout, stderr } = await run([BINARY, "demo"], ELSEWHERE);
+  assertEquals(code, 0, stderr);
+  assertEquals(stdout.trimEnd().split("\n").length, 10_000);
+  assertMatch(stderr, /10000 responses to 10000 requests/);
+});
+
+Deno.test("the binary's server, page and client, and SIGTERM", {
+  ignore,
+}, async () => {
+  await using server = new Process([BINARY, "server", "--port=0"], ELSEWHERE);
+  const [, url] = await server.until(/^Listening on (\S+)\n/);
+  const client = await run([BINARY, "client", url, "-n", "2000"], ELSEWHERE);
+  assertEquals(client.code, 0, client.stderr);
+  assertEquals(client.stdout.trimEnd().split("\n").length, 2000);
+
+  await withServer({}, async (ws) => {
+    const source = ws.replace(/^ws(.*)ws$/, "http$1");
+    for (const path of ["", "app.js", "proof.js", "style.css", "favicon.svg"]) {
+      const [ours, theirs] = await Promise.all(
+        [url, source].map(async (base) => {
+          const response = await fetch(base + path);
+          const headers = Object.fromEntries(response.headers);
+          delete headers.date;
+          return { headers, body: await response.text() };
+        }),
+      );
+      assert(ours.headers.etag);
+      assertEquals(ours, theirs, path);
+    }
+  });
+
+  using socket = await RawSocket.open(Number(new URL(url).port));
+  server.kill("SIGTERM");
+  assertEquals(await socket.closeCode(), 1001);
+  socket.connection.closeWrite();
+  assertEquals(await server.end(), 0);
+});
+
+Deno.test("the binary without a command serves", { ignore }, async () => {
+  // Its own port may be taken here; then it says so.
+  await using server = new Process([BINARY], {
+    ...ELSEWHERE,
+    env: { PORT: "0" },
+  });
+  const [, url] = await server.until(/^Listening on (\S+)\n/);
+  const page = await fetch(url);
+  assertEquals(page.status, 200);
+  await page.body?.cancel();
+});
+
+Deno.test("the binary's usage error and failure are one line", {
+  ignore,
+}, async () => {
+  const usage = await run([BINARY, "client", "--count=none"], ELSEWHERE);
+  assertEquals(usage.code, 2);
+  assertMatch(usage.stderr, /^ws-random: --count: "none" is not [^\n]+\n$/);
+  const closed = ["client", "ws://127.0.0.1:1/", "--retries=0"];
+  const failure = await run([BINARY, ...closed], ELSEWHERE);
+  assertEquals(failure.code, 1);
+  assertMatch(failure.stderr, /^ws-random: cannot reach [^\n]+\n$/);
+});
+
+Deno.test("the binary may do no more than the tasks", { ignore }, async () => {
+  // `deno compile` writes the permissions as JSON near the end of the file.
+  using file = await Deno.open(BINARY);
+  const { size } = await file.stat();
+  const length = Math.min(size, 4_000_000);
+  await file.seek(-length, Deno.SeekMode.End);
+  const tail = new Uint8Array(length);
+  for (let read = 0; read < length;) {
+    read += (await file.read(tail.subarray(read)))!;
+  }
+  const [, json] = /"permissions":(\{.*?\})/.exec(
+    new TextDecoder("latin1").decode(tail),
+  )!;
+  const { allow_import: _, prompt, ...permissions } = JSON.parse(json);
+  const allowed = Object.fromEntries(
+    Object.entries(permissions).filter(([, value]) => value !== null),
+  );
+  assertEquals(prompt, false);
+  assertEquals(allowed, {
+    allow_net: [],
+    allow_read: [], // any, for --cert and --key; given up after start
+    allow_env: ["HOST", "PORT"],
+  });
+  const { server, client, demo } = config.tasks;
+  const flags = [server, client, demo].flatMap(({ command }) =>
+    command.match(/--allow-\w+/g)!
+  );
+  assertEquals(
+    new Set(flags),
+    new Set(["--allow-net", "--allow-read", "--allow-env"]),
+  );
+});
