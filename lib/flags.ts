@@ -7,8 +7,8 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 
-/** An option without a `default` may be left out and is then `undefined`. */
-interface Described {
+/** What every row of a table has. */
+export interface Described {
   /** What the option does, as `--help` prints it. */
   help: string;
   /** The one-letter form, without the hyphen. */
@@ -17,12 +17,17 @@ interface Described {
   positional?: true;
 }
 
-interface BooleanFlag extends Described {
+/** On or off. */
+export interface BooleanFlag extends Described {
+  /** The kind of value. */
   type: "boolean";
 }
 
-interface TextFlag extends Described {
+/** A text. */
+export interface TextFlag extends Described {
+  /** The kind of value. */
   type: "text";
+  /** The value if none is given; without it that is `undefined`. */
   default?: string;
   /** Returns the value as it is used; throws an `Error` that says what the
    * value should be. */
@@ -31,18 +36,25 @@ interface TextFlag extends Described {
   env?: string;
 }
 
-interface ListFlag extends Described {
+/** A text that may be given more than once. */
+export interface ListFlag extends Described {
+  /** The kind of value. */
   type: "list";
+  /** As of {@linkcode TextFlag}. */
   check?: (value: string) => string;
 }
 
-interface NumberFlag extends Described {
+/** A number. */
+export interface NumberFlag extends Described {
+  /** The kind of value. */
   type: "integer" | "decimal";
+  /** The value if none is given; without it that is `undefined`. */
   default?: number;
   /** The smallest value allowed. */
   min: number;
   /** The largest value allowed. */
   max: number;
+  /** The environment variable that replaces the default. */
   env?: string;
 }
 
@@ -63,7 +75,8 @@ export interface Command<T extends Flags = Flags> {
   flags: T;
 }
 
-type Value<F> = F extends { type: "boolean" } ? boolean
+/** The type of an option's value. */
+export type Value<F> = F extends { type: "boolean" } ? boolean
   : F extends { type: "list" } ? string[]
   : F extends { type: "text" }
     ? F extends { default: string } ? string : string | undefined
@@ -237,7 +250,7 @@ export const demoCommand = {
 } as const satisfies Command;
 
 /** What every command takes besides. */
-const COMMON_FLAGS = {
+export const COMMON_FLAGS = {
   help: { type: "boolean", short: "h", help: "print this help" },
   version: { type: "boolean", short: "V", help: "print the version" },
 } as const satisfies Flags;

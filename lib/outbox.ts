@@ -26,6 +26,7 @@ export class Outbox {
   #bytes = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
+  /** The way out through this socket. */
   constructor(socket: WebSocket) {
     this.#socket = socket;
   }

@@ -26,8 +26,12 @@ export class Output {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #broken = false;
 
-  /** @param onBroken Is called once when the reader has gone (`client | head`);
-   * lines are dropped from then on. */
+  /**
+   * Lines for this sink.
+   *
+   * @param onBroken Is called once when the reader has gone (`client | head`);
+   * lines are dropped from then on.
+   */
   constructor(sink: Sink, onBroken: () => void) {
     this.#sink = sink;
     this.#onBroken = onBroken;
