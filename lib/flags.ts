@@ -272,20 +272,19 @@ export function parseFlags<T extends Flags>(
   const names = (wanted: (flag: Flag) => boolean) =>
     entries.filter(([, flag]) => wanted(flag)).map(([name]) => kebab(name));
 
-  const parsed: Record<string, string | string[] | boolean> & { _: string[] } =
-    parseArgs(args, {
-      boolean: names((flag) => flag.type === "boolean"),
-      string: ["_", ...names((flag) => flag.type !== "boolean")],
-      collect: names((flag) => flag.type === "list"),
-      alias: Object.fromEntries(
-        entries.flatMap(([name, { short }]) =>
-          short ? [[kebab(name), short]] : []
-        ),
+  const parsed = parseArgs(args, {
+    boolean: names((flag) => flag.type === "boolean"),
+    string: ["_", ...names((flag) => flag.type !== "boolean")],
+    collect: names((flag) => flag.type === "list"),
+    alias: Object.fromEntries(
+      entries.flatMap(([name, { short }]) =>
+        short ? [[kebab(name), short]] : []
       ),
-      unknown: (arg: string, key?: string) => {
-        if (key !== undefined) throw new UsageError(`unknown option ${arg}`);
-      },
-    });
+    ),
+    unknown: (arg: string, key?: string) => {
+      if (key !== undefined) throw new UsageError(`unknown option ${arg}`);
+    },
+  }) as Record<string, string | string[] | boolean> & { _: string[] };
 
   const positionals = entries.filter(([, flag]) => flag.positional);
   const surplus = parsed._[positionals.length];

@@ -7,6 +7,7 @@ import { answered } from "../static/proof.js";
 import {
   NO_PERMISSIONS,
   Process,
+  ROOT,
   run,
   runClient,
   seeded,
@@ -16,6 +17,7 @@ import {
 } from "./helpers.ts";
 
 const ignore = NO_PERMISSIONS;
+const README = ignore ? "" : Deno.readTextFileSync(`${ROOT}README.md`);
 
 /** Each request of the default message has exactly one line, and a valid one. */
 function checkLines(stdout: string, count: number): void {
@@ -603,6 +605,7 @@ Deno.test("commands: demo, help, version, and one that there is not", {
     const { code, stdout } = await run([...main, command, "--help"]);
     assertEquals(code, 0);
     assertMatch(stdout, new RegExp(`^Usage: ws-random ${command}`, "m"));
+    if (command !== "demo") assert(README.includes(stdout), "README is stale");
   }
   const version = await run([...main, "--version"]);
   assertMatch(version.stdout, /^ws-random \d+\.\d+\.\d+\n$/);
