@@ -14,10 +14,11 @@ import {
   EXIT_OK,
   runCommand,
 } from "./lib/command.ts";
-import { clientCommand, type ClientOptions } from "./lib/flags.ts";
+import { clientCommand, type ClientOptions, UsageError } from "./lib/flags.ts";
 import { histogram } from "./lib/histogram.ts";
 import { Output } from "./lib/output.ts";
 import { progressLine } from "./lib/progress.ts";
+import { LINES_PROTOCOL } from "./lib/protocol.ts";
 import {
   createReport,
   createTally,
@@ -41,6 +42,10 @@ const MAX_BACKOFF_MS = 2000;
  * nothing more to wait for. */
 const CLOSE_MS = 1000;
 
+/** A longer message is written in two parts by Deno's client, and the second
+ * waits for the first to be acknowledged if nothing follows: some 44 ms. */
+const SWIFT_BYTES = 1024;
+
 /** A connection is dead after so many looks without an answer. Looks are
  * counted, not time: a client that was itself asleep blames nobody. */
 const LOOKS = 4;
@@ -62,6 +67,8 @@ interface Run {
   /** Most unanswered requests of one connection: the window, or its share of
    * the requests if that is less. */
   window: number;
+  /** Requests of one message, at most. */
+  batch: number;
   /** The text of a request, by its index. */
   request: (index: number) => string;
   /** Is told each valid response. */
@@ -98,10 +105,10 @@ interface Lane {
 
 /** How a connection ended before its work was done. */
 interface End {
-  /** The close code, or the HTTP status of a refused handshake; 0 if neither. */
-  code: number;
   /** What happened, in a line. */
   message: string;
+  /** Whether another try would end the same way. */
+  fatal: boolean;
 }
 
 /**
@@ -120,11 +127,16 @@ export async function sendRequests(
 ): Promise<{ report: Report; failure?: string }> {
   const connections = Math.min(options.connections, options.count);
   const parts = options.message.split("{i}");
+  const longest = longestRequest(options);
   const gaveUp = new AbortController();
   const run: Run = {
     options,
     tally,
     window: Math.min(options.window, Math.ceil(options.count / connections)),
+    batch: Math.max(
+      1,
+      Math.min(options.batch, Math.floor(SWIFT_BYTES / (longest + 1))),
+    ),
     request: (index) => parts.join(String(index + 1)),
     onResponse,
     stopped: AbortSignal.any([stop, gaveUp.signal]),
@@ -143,6 +155,12 @@ export async function sendRequests(
   }));
   const seconds = (run.endedAt - run.startedAt) / 1000 || 0;
   return { report: createReport(tally, options.url, seconds), failure };
+}
+
+/** The bytes of the longest request: the last one. */
+function longestRequest({ message, count }: ClientOptions): number {
+  const last = message.replaceAll("{i}", String(count));
+  return new TextEncoder().encode(last).length;
 }
 
 /**
@@ -167,7 +185,7 @@ async function keepConnected(run: Run): Promise<void> {
     const end = await converse(run, lane);
     if (!end || stopped.aborted) return;
     if (lane.first > first) failures = 0;
-    if (isFatal(end)) throw new Error(`${url}: ${end.message}`);
+    if (end.fatal) throw new Error(`${url}: ${end.message}`);
     if (failures++ === retries) {
       throw new Error(
         lane.opened > 0
@@ -182,11 +200,6 @@ async function keepConnected(run: Run): Promise<void> {
 /** Whether every request has been taken, and this lane's have been answered. */
 function isDone({ tally, options }: Run, lane: Lane): boolean {
   return lane.first === lane.taken && tally.sent === options.count;
-}
-
-/** Whether another try would end the same way. */
-function isFatal({ code }: End): boolean {
-  return code in FATAL_CODES || (code >= 200 && code < 500);
 }
 
 /** Exponential backoff with full jitter, so that clients cut off together do
@@ -212,8 +225,9 @@ function backoff(failures: number, stopped: AbortSignal): Promise<void> {
  */
 function converse(run: Run, lane: Lane): Promise<End | undefined> {
   const { options, tally, stopped, window } = run;
+  const lines = options.batch > 1;
   return new Promise((resolve) => {
-    const socket = new WebSocket(options.url);
+    const socket = new WebSocket(options.url, lines ? [LINES_PROTOCOL] : []);
     socket.binaryType = "arraybuffer";
     let looks = 0;
     let error = "";
@@ -237,33 +251,34 @@ function converse(run: Run, lane: Lane): Promise<End | undefined> {
         socket.readyState === WebSocket.CONNECTING;
       if (!waiting) looks = 0;
       else if (++looks === LOOKS) {
-        end({ code: 0, message: `no answer for ${options.timeout} s` });
+        end({ message: `no answer for ${options.timeout} s`, fatal: false });
       }
     }, options.timeout * 1000 / LOOKS);
 
     let closing: ReturnType<typeof setTimeout> | undefined;
     lane.fill = (now) => {
       if (socket.readyState !== WebSocket.OPEN) return;
-      while (lane.sent < lane.taken) {
-        socket.send(run.request(lane.indices[lane.sent++ % window]));
-        tally.resent++;
-      }
-      while (lane.taken - lane.first < window && isDue(run, now)) {
-        const slot = lane.taken % window;
-        lane.indices[slot] = tally.sent;
-        lane.sentAt[slot] = now;
-        socket.send(run.request(tally.sent));
-        lane.taken++;
-        lane.sent++;
-        tally.sent++;
+      for (;;) {
+        const requests: string[] = [];
+        while (requests.length < run.batch) {
+          const index = nextRequest(run, lane, now);
+          if (index === undefined) break;
+          requests.push(run.request(index));
+        }
+        if (requests.length === 0) break;
+        socket.send(requests.join("\n"));
       }
       if (isDone(run, lane)) {
         socket.close(1000);
-        closing = setTimeout(end, CLOSE_MS);
+        closing ??= setTimeout(end, CLOSE_MS);
       }
     };
 
     socket.onopen = () => {
+      if (lines && socket.protocol !== LINES_PROTOCOL) {
+        const message = `does not speak ${LINES_PROTOCOL}; leave out --batch`;
+        return end({ message, fatal: true });
+      }
       const now = performance.now();
       if (lane.opened++ > 0) tally.reconnects++;
       if (Number.isNaN(run.startedAt)) {
@@ -273,19 +288,20 @@ function converse(run: Run, lane: Lane): Promise<End | undefined> {
       lane.fill(now);
     };
 
-    socket.onmessage = ({ data }) => {
-      if (lane.first === lane.sent) return invalid(tally, data);
+    const receive = (response: unknown, now: number) => {
+      if (lane.first === lane.sent) return invalid(tally, response);
       const slot = lane.first % window;
       const index = lane.indices[slot];
       const request = run.request(index);
-      const number = answered(request, data);
+      const number = answered(request, response);
       if (number === 0) {
-        invalid(tally, data, index);
+        invalid(tally, response, index);
         // The last response once more answers nothing; this request may still
         // get its own.
-        if (lastAnswered !== undefined && answered(lastAnswered, data)) return;
+        if (lastAnswered !== undefined && answered(lastAnswered, response)) {
+          return;
+        }
       }
-      const now = performance.now();
       lane.first++;
       looks = 0;
       run.endedAt = now;
@@ -294,7 +310,16 @@ function converse(run: Run, lane: Lane): Promise<End | undefined> {
         tally.latencies[index] = now - lane.sentAt[slot];
         tally.counts[number - 1]++;
         tally.answered++;
-        run.onResponse(data);
+        run.onResponse(response as string);
+      }
+    };
+
+    socket.onmessage = ({ data }) => {
+      const now = performance.now();
+      if (lines && typeof data === "string") {
+        for (const response of data.split("\n")) receive(response, now);
+      } else {
+        receive(data, now);
       }
       lane.fill(now);
     };
@@ -306,6 +331,22 @@ function converse(run: Run, lane: Lane): Promise<End | undefined> {
     socket.onclose = ({ code, reason }) =>
       end(isDone(run, lane) ? undefined : describeEnd(code, reason, error));
   });
+}
+
+/** The index of the next request to send on this connection, if there is one
+ * that may be sent now: an unanswered one again, or else a new one. */
+function nextRequest(run: Run, lane: Lane, now: number): number | undefined {
+  const { tally, window } = run;
+  if (lane.sent < lane.taken) {
+    tally.resent++;
+  } else if (lane.taken - lane.first < window && isDue(run, now)) {
+    lane.indices[lane.taken % window] = tally.sent++;
+    lane.sentAt[lane.taken % window] = now;
+    lane.taken++;
+  } else {
+    return undefined;
+  }
+  return lane.indices[lane.sent++ % window];
 }
 
 /** Whether another request may be taken now. */
@@ -349,24 +390,27 @@ function invalid(tally: Tally, response: unknown, index?: number): void {
 /** What Deno says of a handshake that was answered with another status. */
 const REFUSED_HANDSHAKE = /Invalid status code: (\d{3})/;
 
+/** How a connection ended, from its close event and what an error event before
+ * that said. */
 function describeEnd(code: number, reason: string, error: string): End {
   const status = REFUSED_HANDSHAKE.exec(error)?.[1];
   if (status) {
     const name = STATUS_TEXT[status as unknown as keyof typeof STATUS_TEXT];
     return {
-      code: Number(status),
       message: `handshake refused with ${status} ${name ?? ""}`.trimEnd(),
+      fatal: Number(status) < 500,
     };
   }
   if (code === 0) { // no close frame; the event should say 1006
     const unreachable = /failed to connect to WebSocket: (.*)/.exec(error)?.[1];
     const cause = error.replace(/^Error: /, "") || "no close frame";
-    return { code, message: unreachable ?? `connection lost (1006, ${cause})` };
+    const message = unreachable ?? `connection lost (1006, ${cause})`;
+    return { message, fatal: false };
   }
   const meaning = code in FATAL_CODES ? ` (${FATAL_CODES[code]})` : "";
   return {
-    code,
     message: `closed with ${code}${meaning}${reason && `: ${reason}`}`,
+    fatal: code in FATAL_CODES,
   };
 }
 
@@ -380,6 +424,17 @@ const PROGRESS_MS = 100;
  * @returns The exit status.
  */
 export async function runClient(options: ClientOptions): Promise<number> {
+  if (options.batch > 1 && options.message.includes("\n")) {
+    throw new UsageError(
+      "--message: has a line break, which ends a request of a --batch",
+    );
+  }
+  if (longestRequest(options) > SWIFT_BYTES) {
+    complain(
+      `requests over ${SWIFT_BYTES} bytes may take 44 ms longer each, ` +
+        "by the way that Deno's WebSocket client writes them",
+    );
+  }
   const stop = new AbortController();
   let status: number | undefined;
   Deno.addSignalListener("SIGINT", () => {

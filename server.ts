@@ -10,7 +10,12 @@ import { STATUS_CODE } from "@std/http/status";
 import { type Asset, assetResponse, loadAssets } from "./lib/assets.ts";
 import { EXIT_OK, runCommand } from "./lib/command.ts";
 import { serverCommand, type ServerOptions, UsageError } from "./lib/flags.ts";
-import { asksForWebSocket, type Refusal, refusal } from "./lib/handshake.ts";
+import {
+  asksForWebSocket,
+  offersProtocol,
+  type Refusal,
+  refusal,
+} from "./lib/handshake.ts";
 import {
   closeLabel,
   count,
@@ -20,7 +25,7 @@ import {
   uptimeSeconds,
 } from "./lib/metrics.ts";
 import { Outbox } from "./lib/outbox.ts";
-import { answer } from "./lib/protocol.ts";
+import { answer, answerLines, LINES_PROTOCOL } from "./lib/protocol.ts";
 import { reply, SECURITY_HEADERS } from "./lib/reply.ts";
 
 /** A connection is quiet when nothing has come for this long, in milliseconds:
@@ -109,12 +114,19 @@ function listen(
   state: State,
   tls: Deno.TlsCertifiedKeyPem | undefined,
 ): Deno.HttpServer<Deno.NetAddr> {
-  const { host: hostname, port, cert } = state.options;
+  const { host: hostname, port, cert, reusePort } = state.options;
+  if (reusePort && Deno.build.os !== "linux") {
+    throw new Error(
+      `--reuse-port works on Linux only, not on ${Deno.build.os}; ` +
+        "give each process a port of its own",
+    );
+  }
   try {
     return Deno.serve(
       {
         hostname,
         port,
+        reusePort,
         ...tls,
         onListen() {},
         onError: () => reply(STATUS_CODE.BadRequest, "malformed request"),
@@ -188,13 +200,15 @@ function handshake(request: Request, state: State): Response {
     count(metrics.refusals, refused.reason);
     return reply(refused.status, refused.message, refused.headers);
   }
+  const lines = offersProtocol(request, LINES_PROTOCOL);
   const { socket, response } = Deno.upgradeWebSocket(request, {
     idleTimeout: options.idleTimeout,
+    protocol: lines ? LINES_PROTOCOL : undefined,
   });
   for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
     response.headers.set(name, value);
   }
-  exchange(socket, state);
+  exchange(socket, lines, state);
   return response;
 }
 
@@ -205,8 +219,9 @@ const FULL: Refusal = {
   headers: { "retry-after": "1" },
 };
 
-/** Answers what comes on one connection until it ends. */
-function exchange(socket: WebSocket, state: State): void {
+/** Answers what comes on one connection until it ends; a message holds one
+ * request, or one request per line. */
+function exchange(socket: WebSocket, lines: boolean, state: State): void {
   const { open, metrics, options: { maxMessage, maxBacklog } } = state;
   const outbox = new Outbox(socket);
   const connection: Connection = {
@@ -232,8 +247,14 @@ function exchange(socket: WebSocket, state: State): void {
       connection.closeCode = 1008;
       return socket.close(1008, "responses are not being read");
     }
-    outbox.send(answer(data));
-    metrics.requests++;
+    if (lines) {
+      const responses = answerLines(data);
+      outbox.send(responses.join("\n"));
+      metrics.requests += responses.length;
+    } else {
+      outbox.send(answer(data));
+      metrics.requests++;
+    }
   };
   socket.onclose = ({ code }) => {
     if (!open.delete(connection)) return; // Deno tells of a dropped peer twice

@@ -161,6 +161,10 @@ export const serverCommand = {
       help: "PEM file of the certificate chain, for https and wss",
     },
     key: { type: "text", help: "PEM file of its private key" },
+    reusePort: {
+      type: "boolean",
+      help: "let several processes listen on one port (Linux)",
+    },
   },
 } as const satisfies Command;
 
@@ -202,6 +206,14 @@ export const clientCommand = {
       min: 1,
       max: 1_000_000,
       help: "unanswered requests per connection; 1 is strict ping-pong",
+    },
+    batch: {
+      type: "integer",
+      short: "b",
+      default: 1,
+      min: 1,
+      max: 1000,
+      help: "requests per message, at most; more than 1 by ws-random.lines",
     },
     message: {
       type: "text",

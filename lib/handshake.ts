@@ -87,6 +87,11 @@ export function refusal(
   }
 }
 
+/** Whether the client offers a subprotocol (RFC 6455 section 4.2.2, item 5). */
+export function offersProtocol({ headers }: Request, name: string): boolean {
+  return hasToken(headers.get("sec-websocket-protocol"), name);
+}
+
 /** Lets in who is no browser (no `Origin`), the server's own page, and the
  * origins allowed. A proxy that ends TLS says so in `X-Forwarded-Proto`, which
  * no page can set on a WebSocket. */

@@ -21,7 +21,8 @@ export function answer(request: string): string {
   return `${request} ${randomNumber()}`;
 }
 
-/** Answers a message of the {@linkcode LINES_PROTOCOL} subprotocol. */
-export function answerLines(message: string): string {
-  return message.split("\n").map(answer).join("\n");
+/** Answers each request of a message of the {@linkcode LINES_PROTOCOL}
+ * subprotocol. */
+export function answerLines(message: string): string[] {
+  return message.split("\n").map(answer);
 }

@@ -116,6 +116,84 @@ Deno.test("--connections opens so many and shares the requests", {
     assertEquals(metrics.connections, 10);
   }));
 
+Deno.test("--batch: the same proof with many requests in a message", {
+  ignore,
+}, async () => {
+  await withServer({}, async (url, { metrics }) => {
+    for (const args of ["-b 100", "-b 2 -w 1", "-b 7 -c 3", "-b 1000 -n 1"]) {
+      const before = metrics.requests;
+      const count = args.includes("-n") ? 1 : 5000;
+      const { code, stdout, stderr } = await runClient(
+        url,
+        ...(args.includes("-n") ? args : `${args} -n ${count}`).split(" "),
+      );
+      assertEquals(code, 0, stderr);
+      checkLines(stdout, count);
+      assertEquals(metrics.requests - before, count);
+    }
+  });
+
+  // Messages stay within 1,024 bytes, in UTF-8, and a long request goes alone.
+  const sizes: number[] = [];
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    (request) => {
+      const protocol = request.headers.get("sec-websocket-protocol")!;
+      const upgraded = Deno.upgradeWebSocket(request, { protocol });
+      upgraded.socket.onmessage = ({ data }) => {
+        sizes.push(new TextEncoder().encode(data).length);
+        upgraded.socket.send(data.replaceAll(/$/gm, " 7"));
+      };
+      return upgraded.response;
+    },
+  );
+  const url = `ws://127.0.0.1:${server.addr.port}/`;
+  assertEquals(
+    (await report(url, "-n1000", "-b500", "--message=é{i}")).code,
+    0,
+  );
+  assert(
+    sizes.every((size) => size <= 1024) && sizes.some((size) => size > 800),
+  );
+  const long = `--message=${"x".repeat(1100)}`;
+  assertEquals((await report(url, "-n5", "-b500", long)).code, 0);
+  assertEquals(sizes.slice(-5), new Array(5).fill(1100));
+  await server.shutdown();
+});
+
+Deno.test("--batch needs the subprotocol, and requests without line breaks", {
+  ignore,
+}, () =>
+  withLiar(() => {}, async (url) => {
+    const refused = await runClient(url, "--batch=10");
+    assertEquals(refused.code, 1);
+    assertMatch(
+      refused.stderr,
+      /^ws-random: \S+: does not speak ws-random\.lines; leave out --batch\n$/,
+    );
+    const broken = await runClient(url, "--batch=10", "--message=a\nb");
+    assertEquals(broken.code, 2);
+    assertMatch(
+      broken.stderr,
+      /^ws-random: --message: has a line break[^\n]+\n$/,
+    );
+  }));
+
+Deno.test(
+  "a --message over 1,024 bytes is warned of once",
+  { ignore },
+  () =>
+    withServer({}, async (url) => {
+      const message = `--message=${"x".repeat(1025)}`;
+      const { code, stderr } = await runClient(url, "-n3", "-w1", message);
+      assertEquals(code, 0);
+      assertEquals(
+        stderr.match(/^ws-random: requests over 1024 bytes/gm)?.length,
+        1,
+      );
+    }),
+);
+
 Deno.test("a window of 1 waits for each response", { ignore }, async () => {
   let unanswered = 0;
   let most = 0;

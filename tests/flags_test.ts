@@ -20,6 +20,7 @@ Deno.test("without arguments every option has its default", () => {
     count: 10_000,
     connections: 1,
     window: 1000,
+    batch: 1,
     message: "Message {i}",
     rate: undefined,
     timeout: 10,

@@ -513,6 +513,31 @@ Deno.test(
   },
 );
 
+Deno.test("--reuse-port: two processes share a port", {
+  ignore: ignore || Deno.build.os !== "linux",
+}, async () => {
+  const first = await serverProcess("--reuse-port");
+  await using one = first.server;
+  const second = await serverProcess("--reuse-port", `--port=${first.port}`);
+  await using two = second.server;
+  assertEquals(first.port, second.port);
+  const sockets = await Promise.all(
+    Array.from({ length: 64 }, () => RawSocket.open(first.port)),
+  );
+  for (const server of [one, two]) server.kill("SIGTERM");
+  const closed = sockets.map(async (socket) => {
+    assertEquals(await socket.closeCode(), 1001);
+    socket[Symbol.dispose]();
+  });
+  await Promise.all(closed);
+  const served = await Promise.all([one, two].map(async (server) => {
+    assertEquals(await server.end(), 0);
+    return Number(/after (\d+) connections/.exec(server.stdout)![1]);
+  }));
+  assertEquals(served[0] + served[1], 64);
+  assert(served[0] > 0 && served[1] > 0, `${served}`); // by chance 1 in 2^63
+});
+
 Deno.test("$HOST and $PORT replace the defaults", { ignore }, async () => {
   await using server = new Process(task("server"), {
     env: { HOST: "localhost", PORT: "0" },
