@@ -49,6 +49,7 @@ Deno.test("the binary's server, page and client, and SIGTERM", {
           const response = await fetch(base + path);
           const headers = Object.fromEntries(response.headers);
           delete headers.date;
+          delete headers.vary; // Deno 2.6 has it, later ones have not
           return { headers, body: await response.text() };
         }),
       );

@@ -6,6 +6,7 @@
 
 import config from "../deno.json" with { type: "json" };
 import { parseFlags, serverCommand, type ServerOptions } from "../lib/flags.ts";
+import { LINES_PROTOCOL } from "../lib/protocol.ts";
 import { type Server, startServer } from "../server.ts";
 
 /** Whether a test cannot run because `deno test` was started without
@@ -177,10 +178,13 @@ export class RawSocket implements Disposable {
     );
   }
 
-  /** Connects and completes a handshake. */
-  static async open(port: number): Promise<RawSocket> {
+  /** Connects and completes a handshake, for `ws-random.lines` if that is asked
+   * for. */
+  static async open(port: number, lines = false): Promise<RawSocket> {
     const socket = await RawSocket.connect(port);
-    const { status } = await socket.request("GET /ws", HANDSHAKE);
+    const headers: Record<string, string> = { ...HANDSHAKE };
+    if (lines) headers["Sec-WebSocket-Protocol"] = LINES_PROTOCOL;
+    const { status } = await socket.request("GET /ws", headers);
     if (status !== 101) throw new Error(`handshake refused with ${status}`);
     return socket;
   }

@@ -68,7 +68,7 @@ Deno.test("Python websockets is answered by our server", {
   ignore: NO_PYTHON,
 }, () =>
   withServer({}, async (url) => {
-    const script = `${ROOT}tests/peers/client.py`;
+    const script = `${ROOT}bench/peers/client.py`;
     const { code, stdout, stderr } = await run([
       PYTHON,
       script,
@@ -86,7 +86,7 @@ Deno.test("Python websockets is answered by our server", {
 Deno.test("Python websockets answers our client", {
   ignore: NO_PYTHON,
 }, async () => {
-  await using server = new Process([PYTHON, `${ROOT}tests/peers/server.py`]);
-  const [, port] = await server.until(/^(\d+)\n/);
-  await checkClient(`ws://127.0.0.1:${port}`);
+  await using server = new Process([PYTHON, `${ROOT}bench/peers/server.py`]);
+  const [, authority] = await server.until(/^http:(\S+)\n/);
+  await checkClient(`ws:${authority}`);
 });

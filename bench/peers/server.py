@@ -1,4 +1,4 @@
-"""A server for the client under test; prints its port when it is ready."""
+"""Python's websockets."""
 
 import asyncio
 import random
@@ -12,8 +12,9 @@ async def answer(socket, *_):
 
 
 async def main():
-    async with websockets.serve(answer, "127.0.0.1", 0) as server:
-        print(server.sockets[0].getsockname()[1], flush=True)
+    async with websockets.serve(answer, "127.0.0.1", 0, compression=None) as server:
+        port = server.sockets[0].getsockname()[1]
+        print(f"http://127.0.0.1:{port}/", flush=True)
         await asyncio.Future()
 
 

@@ -1,0 +1,13 @@
+// @ts-nocheck: ws has no types
+// npm's ws on Node.
+import { WebSocketServer } from "ws";
+
+const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
+server.on("listening", () => {
+  console.log(`http://127.0.0.1:${server.address().port}/`);
+});
+server.on("connection", (socket) => {
+  socket.on("message", (data) => {
+    socket.send(`${data} ${Math.floor(Math.random() * 100) + 1}`);
+  });
+});

@@ -1,0 +1,359 @@
+/**
+ * `deno task bench`: every server and client in turn, in one run, on one machine,
+ * under one load, several rounds; medians and ratios as Markdown, which it puts
+ * into the README too. `--quick` takes about a minute and leaves the README alone.
+ *
+ * @module
+ */
+
+import { Process, ROOT, run, task } from "../tests/helpers.ts";
+import { type Load, openConnections, requestsPerSecond } from "./load.ts";
+
+const QUICK = Deno.args.includes("--quick");
+const ROUNDS = QUICK ? 3 : 7;
+const SECONDS = QUICK ? 0.7 : 2;
+
+const WS_VERSION = "8.23.0";
+const BUN_VERSION = "1.4.5";
+const PYTHON = "/usr/bin/python3";
+const BUN = `${ROOT}bench/node_modules/@oven/bun-linux-x64/bin/bun`;
+const PEERS = `${ROOT}bench/peers/`;
+
+/** A program that takes part. */
+interface Peer {
+  name: string;
+  command: string[];
+  /** Prints its version. */
+  version: string[];
+}
+
+const DENO = [Deno.execPath(), "--version"];
+const OURS: Peer = {
+  name: "ws-random",
+  command: [...task("server"), "--port=0"],
+  version: DENO,
+};
+const BARE: Peer = {
+  name: "bare Deno",
+  command: [Deno.execPath(), "run", "--allow-net", `${PEERS}deno.ts`],
+  version: DENO,
+};
+const NODE_WS: Peer = {
+  name: `ws ${WS_VERSION} on Node`,
+  command: ["node", `${PEERS}ws.mjs`],
+  version: ["node", "--version"],
+};
+const BUN_PEER: Peer = {
+  name: "Bun",
+  command: [BUN, `${PEERS}bun.mjs`],
+  version: [BUN, "--version"],
+};
+const PYTHON_PEER: Peer = {
+  name: "Python websockets",
+  command: [PYTHON, `${PEERS}server.py`],
+  version: [PYTHON, "-c", "import websockets; print(websockets.__version__)"],
+};
+
+const CASES: Record<string, Load> = {
+  "1 × 1": { connections: 1, window: 1 },
+  "1 × 64": { connections: 1, window: 64 },
+  "50 × 1": { connections: 50, window: 1 },
+  "50 × 32": { connections: 50, window: 32 },
+};
+/** As many requests under way as 50 × 32 has, in fewer messages. */
+const BY_LINES: Load = { connections: 50, window: 1, lines: 32 };
+
+const IDLE_CONNECTIONS = 10_000;
+
+/** Runs with the server of a peer, at the port where it listens. */
+async function withPeer<T>(
+  { command }: Peer,
+  use: (port: number, server: Process) => Promise<T>,
+): Promise<T> {
+  await using server = new Process(command, { stderr: "null" });
+  const [, port] = await server.until(/http:\/\/[^:]+:(\d+)\/\n/);
+  return await use(Number(port), server);
+}
+
+/** The resident memory of a process, in MB. */
+async function residentMemory({ pid }: Process): Promise<number> {
+  const { stdout } = await run(["cat", `/proc/${pid}/status`]);
+  return Number(/VmRSS:\s+(\d+)/.exec(stdout)![1]) / 1000;
+}
+
+/** The resident memory of a server with idle connections, in MB. */
+function idleMemory(peer: Peer): Promise<number> {
+  return withPeer(peer, async (port, server) => {
+    const sockets = await openConnections(port, IDLE_CONNECTIONS);
+    const memory = await residentMemory(server);
+    for (const socket of sockets) socket[Symbol.dispose]();
+    return memory;
+  });
+}
+
+/** How long a client takes as a whole process, in ms, its output in a file. */
+async function wholeProcess(command: string[], url: string): Promise<number> {
+  const file = await Deno.makeTempFile();
+  const line = [...command, url].map((word) => `'${word}'`).join(" ");
+  const startedAt = performance.now();
+  const { code, stderr } = await run(["sh", "-c", `${line} > ${file}`]);
+  const milliseconds = performance.now() - startedAt;
+  const lines = (await Deno.readTextFile(file)).trimEnd().split("\n").length;
+  await Deno.remove(file);
+  if (code !== 0 || lines !== 10_000) {
+    throw new Error(`${lines} lines: ${stderr}`);
+  }
+  return milliseconds;
+}
+
+/** All values of each measurement, by name. */
+type Series = Map<string, number[]>;
+
+function add(series: Series, name: string, value: number): void {
+  series.set(name, [...series.get(name) ?? [], value]);
+}
+
+function median(values: number[] = []): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)];
+}
+
+/** The median of the ratios within each round: what disturbs the machine for a
+ * while disturbs both. */
+function ratio(series: Series, name: string, base: string): number {
+  const bases = series.get(base) ?? [];
+  return median((series.get(name) ?? []).map((value, i) => value / bases[i]));
+}
+
+function table(rows: string[][]): string {
+  const [head, ...body] = rows;
+  return [head, head.map(() => "---"), ...body]
+    .map((row) => `| ${row.join(" | ")} |`).join("\n");
+}
+
+const thousands = (value: number) => Math.round(value).toLocaleString("en");
+
+/** The median, and how far the rounds are apart. */
+function withSpread(values: number[] = []): string {
+  const spread = (Math.max(...values) - Math.min(...values)) / 2;
+  const percent = Math.round(spread / median(values) * 100);
+  return `${thousands(median(values))} ±${percent} %`;
+}
+
+async function present({ name, command, version }: Peer): Promise<boolean> {
+  const found = await run(version).then(({ code }) => code === 0, () => false);
+  if (!found) {
+    console.error(`left out: ${name} (${command[0]} is not installed)`);
+  }
+  return found;
+}
+
+await run([
+  "npm",
+  "install",
+  "--silent",
+  "--no-save",
+  "--prefix",
+  `${ROOT}bench`,
+  `ws@${WS_VERSION}`,
+  `@oven/bun-linux-x64@${BUN_VERSION}`,
+]).catch(() => {});
+
+const peers: Peer[] = [];
+for (const peer of [OURS, BARE, NODE_WS, BUN_PEER, PYTHON_PEER]) {
+  if (await present(peer)) peers.push(peer);
+}
+
+const speed: Series = new Map();
+const clients: Series = new Map();
+const memory: Series = new Map();
+for (let round = 1; round <= ROUNDS; round++) {
+  console.error(`round ${round} of ${ROUNDS}`);
+  // Each round in another order, so that none always comes first.
+  const order = [
+    ...peers.slice(round % peers.length),
+    ...peers.slice(0, round % peers.length),
+  ];
+  for (const [name, load] of Object.entries(CASES)) {
+    for (const peer of order) {
+      await withPeer(peer, async (port) => {
+        const rate = await requestsPerSecond(port, load, SECONDS);
+        add(speed, `${peer.name} ${name}`, rate);
+      });
+    }
+  }
+  await withPeer(
+    OURS,
+    async (port) =>
+      add(speed, "by lines", await requestsPerSecond(port, BY_LINES, SECONDS)),
+  );
+
+  await withPeer(OURS, async (port) => {
+    const url = `ws://127.0.0.1:${port}/ws`;
+    const commands: Record<string, string[]> = {
+      "ws-random client": task("client"),
+      "bare Deno script": [
+        Deno.execPath(),
+        "run",
+        "--allow-net",
+        `${PEERS}client.ts`,
+      ],
+    };
+    if (peers.includes(PYTHON_PEER)) {
+      commands["Python websockets"] = [
+        "sh",
+        "-c",
+        `${PYTHON} ${PEERS}client.py $0 10000`,
+      ];
+    }
+    for (const [name, command] of Object.entries(commands)) {
+      add(clients, name, await wholeProcess(command, url));
+    }
+  });
+  if (round > (QUICK ? 1 : 3)) continue; // memory hardly varies
+  for (const peer of [OURS, BARE]) {
+    add(memory, peer.name, await idleMemory(peer));
+  }
+}
+
+const versions = await Promise.all(
+  peers.slice(1).map(async (peer) => {
+    const { stdout } = await run(peer.version);
+    return `${peer.name.replace("bare ", "")} ${
+      stdout.split("\n")[0].replace(/^(deno|v)\s*/, "").replace(/ \(.*/, "")
+    }`;
+  }),
+);
+const { stdout: cpu } = await run([
+  "sh",
+  "-c",
+  "grep -m1 'model name' /proc/cpuinfo",
+]);
+const machine = `${navigator.hardwareConcurrency} cores ${
+  cpu.split(": ")[1]?.trim()
+}`;
+
+const at50 = (peer: Peer) => `${peer.name} 50 × 32`;
+const holds: [what: string, value: number, bound: number, sign: "≥" | "≤"][] = [
+  [
+    "server / bare Deno, 50 × 32",
+    ratio(speed, at50(OURS), at50(BARE)),
+    0.95,
+    "≥",
+  ],
+  [
+    "server / ws on Node, 50 × 32",
+    ratio(speed, at50(OURS), at50(NODE_WS)),
+    1.2,
+    "≥",
+  ],
+  [
+    "server / Python websockets, 50 × 32",
+    ratio(speed, at50(OURS), at50(PYTHON_PEER)),
+    3,
+    "≥",
+  ],
+  [
+    "server with ws-random.lines / Bun, one request per message",
+    ratio(speed, "by lines", at50(BUN_PEER)),
+    1,
+    "≥",
+  ],
+  [
+    "client, whole process / bare Deno script",
+    ratio(clients, "ws-random client", "bare Deno script"),
+    1.3,
+    "≤",
+  ],
+  [
+    "client, whole process / Python websockets",
+    ratio(clients, "ws-random client", "Python websockets"),
+    0.1,
+    "≤",
+  ],
+  [
+    `memory with ${thousands(IDLE_CONNECTIONS)} connections / bare Deno`,
+    ratio(memory, OURS.name, BARE.name),
+    1.1,
+    "≤",
+  ],
+  [
+    "the load drives Bun / bare Deno, 50 × 32",
+    ratio(speed, at50(BUN_PEER), at50(BARE)),
+    2,
+    "≥",
+  ],
+];
+
+const markdown = [
+  `Measured on ${new Date().toISOString().slice(0, 10)}: ${machine}, shared; ` +
+  `${
+    versions.join(", ")
+  }. Medians of ${ROUNDS} rounds, each of ${SECONDS} s for ` +
+  "each server, one after the other, and half the spread of the rounds. " +
+  "Connections × window: how many connections, and how many messages are under " +
+  "way on each.",
+  "",
+  "Requests answered per second:",
+  "",
+  table([
+    ["server", ...Object.keys(CASES)],
+    ...peers.map((peer) => [
+      peer.name,
+      ...Object.keys(CASES).map((name) =>
+        withSpread(speed.get(`${peer.name} ${name}`))
+      ),
+    ]),
+    [
+      "ws-random by `ws-random.lines`",
+      "",
+      "",
+      "",
+      `${withSpread(speed.get("by lines"))} (32 per message)`,
+    ],
+  ]),
+  "",
+  "A client that prints 10,000 responses to a file, the whole process:",
+  "",
+  table([
+    ["client", "milliseconds"],
+    ...[...clients].map(([name, values]) => [name, withSpread(values)]),
+  ]),
+  "",
+  `Memory with ${thousands(IDLE_CONNECTIONS)} open connections:`,
+  "",
+  table([
+    ["server", "MB"],
+    ...[...memory].map(([name, values]) => [name, withSpread(values)]),
+  ]),
+  "",
+  "In ratios, the medians of those within a round:",
+  "",
+  table([
+    ["", "measured", "wanted", ""],
+    ...holds.filter(([, value]) => !Number.isNaN(value)).map((
+      [what, value, bound, sign],
+    ) => [
+      what,
+      value.toFixed(2),
+      `${sign} ${bound}`,
+      (sign === "≥" ? value >= bound : value <= bound)
+        ? "holds"
+        : "**does not hold**",
+    ]),
+  ]),
+].join("\n");
+console.log(markdown);
+
+if (!QUICK) {
+  const path = `${ROOT}README.md`;
+  const readme = await Deno.readTextFile(path);
+  await Deno.writeTextFile(
+    path,
+    readme.replace(
+      /(<!-- deno task bench -->\n)[^]*?(<!-- end -->)/,
+      (_, start, end) => `${start}\n${markdown}\n\n${end}`,
+    ),
+  );
+  await run([Deno.execPath(), "fmt", "--quiet", path]);
+}
