@@ -6,53 +6,27 @@
  * @module
  */
 
-import { Process, ROOT, run, task } from "../tests/helpers.ts";
+import { run, task } from "../tests/helpers.ts";
 import { type Load, openConnections, requestsPerSecond } from "./load.ts";
+import { intoReadme, table, thousands } from "./markdown.ts";
+import {
+  BARE,
+  BUN_PEER,
+  installPeers,
+  NODE_WS,
+  OURS,
+  type Peer,
+  PEERS,
+  present,
+  PYTHON,
+  PYTHON_PEER,
+  residentMemory,
+  withPeer,
+} from "./peers.ts";
 
 const QUICK = Deno.args.includes("--quick");
-const ROUNDS = QUICK ? 3 : 7;
-const SECONDS = QUICK ? 0.7 : 2;
-
-const WS_VERSION = "8.23.0";
-const BUN_VERSION = "1.4.5";
-const PYTHON = "/usr/bin/python3";
-const BUN = `${ROOT}bench/node_modules/@oven/bun-linux-x64/bin/bun`;
-const PEERS = `${ROOT}bench/peers/`;
-
-/** A program that takes part. */
-interface Peer {
-  name: string;
-  command: string[];
-  /** Prints its version. */
-  version: string[];
-}
-
-const DENO = [Deno.execPath(), "--version"];
-const OURS: Peer = {
-  name: "ws-random",
-  command: [...task("server"), "--port=0"],
-  version: DENO,
-};
-const BARE: Peer = {
-  name: "bare Deno",
-  command: [Deno.execPath(), "run", "--allow-net", `${PEERS}deno.ts`],
-  version: DENO,
-};
-const NODE_WS: Peer = {
-  name: `ws ${WS_VERSION} on Node`,
-  command: ["node", `${PEERS}ws.mjs`],
-  version: ["node", "--version"],
-};
-const BUN_PEER: Peer = {
-  name: "Bun",
-  command: [BUN, `${PEERS}bun.mjs`],
-  version: [BUN, "--version"],
-};
-const PYTHON_PEER: Peer = {
-  name: "Python websockets",
-  command: [PYTHON, `${PEERS}server.py`],
-  version: [PYTHON, "-c", "import websockets; print(websockets.__version__)"],
-};
+const ROUNDS = QUICK ? 3 : 5;
+const SECONDS = QUICK ? 0.7 : 1.5;
 
 const CASES: Record<string, Load> = {
   "1 × 1": { connections: 1, window: 1 },
@@ -64,22 +38,6 @@ const CASES: Record<string, Load> = {
 const BY_LINES: Load = { connections: 50, window: 1, lines: 32 };
 
 const IDLE_CONNECTIONS = 10_000;
-
-/** Runs with the server of a peer, at the port where it listens. */
-async function withPeer<T>(
-  { command }: Peer,
-  use: (port: number, server: Process) => Promise<T>,
-): Promise<T> {
-  await using server = new Process(command, { stderr: "null" });
-  const [, port] = await server.until(/http:\/\/[^:]+:(\d+)\/\n/);
-  return await use(Number(port), server);
-}
-
-/** The resident memory of a process, in MB. */
-async function residentMemory({ pid }: Process): Promise<number> {
-  const { stdout } = await run(["cat", `/proc/${pid}/status`]);
-  return Number(/VmRSS:\s+(\d+)/.exec(stdout)![1]) / 1000;
-}
 
 /** The resident memory of a server with idle connections, in MB. */
 function idleMemory(peer: Peer): Promise<number> {
@@ -125,14 +83,6 @@ function ratio(series: Series, name: string, base: string): number {
   return median((series.get(name) ?? []).map((value, i) => value / bases[i]));
 }
 
-function table(rows: string[][]): string {
-  const [head, ...body] = rows;
-  return [head, head.map(() => "---"), ...body]
-    .map((row) => `| ${row.join(" | ")} |`).join("\n");
-}
-
-const thousands = (value: number) => Math.round(value).toLocaleString("en");
-
 /** The median, and how far the rounds are apart. */
 function withSpread(values: number[] = []): string {
   const spread = (Math.max(...values) - Math.min(...values)) / 2;
@@ -140,25 +90,7 @@ function withSpread(values: number[] = []): string {
   return `${thousands(median(values))} ±${percent} %`;
 }
 
-async function present({ name, command, version }: Peer): Promise<boolean> {
-  const found = await run(version).then(({ code }) => code === 0, () => false);
-  if (!found) {
-    console.error(`left out: ${name} (${command[0]} is not installed)`);
-  }
-  return found;
-}
-
-await run([
-  "npm",
-  "install",
-  "--silent",
-  "--no-save",
-  "--prefix",
-  `${ROOT}bench`,
-  `ws@${WS_VERSION}`,
-  `@oven/bun-linux-x64@${BUN_VERSION}`,
-]).catch(() => {});
-
+await installPeers();
 const peers: Peer[] = [];
 for (const peer of [OURS, BARE, NODE_WS, BUN_PEER, PYTHON_PEER]) {
   if (await present(peer)) peers.push(peer);
@@ -187,6 +119,15 @@ for (let round = 1; round <= ROUNDS; round++) {
     async (port) =>
       add(speed, "by lines", await requestsPerSecond(port, BY_LINES, SECONDS)),
   );
+
+  const shared: Peer = { ...OURS, command: [...OURS.command, "--reuse-port"] };
+  await withPeer(shared, async (port) => {
+    const second = [...shared.command, `--port=${port}`];
+    await withPeer({ ...shared, command: second }, async () => {
+      const rate = await requestsPerSecond(port, CASES["50 × 32"], SECONDS);
+      add(speed, "two processes", rate);
+    });
+  });
 
   await withPeer(OURS, async (port) => {
     const url = `ws://127.0.0.1:${port}/ws`;
@@ -305,6 +246,13 @@ const markdown = [
       ),
     ]),
     [
+      "ws-random, two processes",
+      "",
+      "",
+      "",
+      withSpread(speed.get("two processes")),
+    ],
+    [
       "ws-random by `ws-random.lines`",
       "",
       "",
@@ -345,15 +293,4 @@ const markdown = [
 ].join("\n");
 console.log(markdown);
 
-if (!QUICK) {
-  const path = `${ROOT}README.md`;
-  const readme = await Deno.readTextFile(path);
-  await Deno.writeTextFile(
-    path,
-    readme.replace(
-      /(<!-- deno task bench -->\n)[^]*?(<!-- end -->)/,
-      (_, start, end) => `${start}\n${markdown}\n\n${end}`,
-    ),
-  );
-  await run([Deno.execPath(), "fmt", "--quiet", path]);
-}
+if (!QUICK) await intoReadme("bench", markdown);
