@@ -46,8 +46,9 @@ const CLOSE_MS = 1000;
  * waits for the first to be acknowledged if nothing follows: some 44 ms. */
 const SWIFT_BYTES = 1024;
 
-/** A connection is dead after so many looks without an answer. Looks are
- * counted, not time: a client that was itself asleep blames nobody. */
+/** Looks within a timeout. A connection is dead after that many without an
+ * answer, and one more, as the first may come at once. Looks are counted, not
+ * time: a client that was itself asleep blames nobody. */
 const LOOKS = 4;
 
 /** Close codes that mean another try would end the same way (RFC 6455 section
@@ -94,7 +95,7 @@ interface Lane {
   sent: number;
   taken: number;
   /** The index of each unanswered request, at its number modulo the window. */
-  indices: Float64Array;
+  indices: Uint32Array;
   /** When it was first sent, in milliseconds, at the same place. */
   sentAt: Float64Array;
   /** Connections opened. */
@@ -174,7 +175,7 @@ async function keepConnected(run: Run): Promise<void> {
     first: 0,
     sent: 0,
     taken: 0,
-    indices: new Float64Array(window),
+    indices: new Uint32Array(window),
     sentAt: new Float64Array(window),
     opened: 0,
     fill: () => {},
@@ -250,7 +251,7 @@ function converse(run: Run, lane: Lane): Promise<End | undefined> {
       const waiting = lane.first < lane.sent ||
         socket.readyState === WebSocket.CONNECTING;
       if (!waiting) looks = 0;
-      else if (++looks === LOOKS) {
+      else if (++looks > LOOKS) {
         end({ message: `no answer for ${options.timeout} s`, fatal: false });
       }
     }, options.timeout * 1000 / LOOKS);

@@ -154,41 +154,42 @@ function route(request: Request, state: State): Response {
   if (pathname === "/ws" || (pathname === "/" && asksForWebSocket(request))) {
     return handshake(request, state);
   }
+  const found = content(pathname, request, state);
+  if (!found) return reply(STATUS_CODE.NotFound, `nothing at ${pathname}`);
+  if (request.method === "GET" || request.method === "HEAD") return found;
+  return reply(
+    STATUS_CODE.MethodNotAllowed,
+    `${request.method} is not allowed here`,
+    { allow: "GET, HEAD" },
+  );
+}
 
-  const { assets, open, metrics, draining } = state;
-  const asset = assets.get(pathname);
-  const text = (type: string, body: string, status: number = STATUS_CODE.OK) =>
-    reply(status, body, { "content-type": type, "cache-control": "no-store" });
-  const content = asset
-    ? () => assetResponse(request, asset)
-    : pathname === "/healthz"
-    ? () =>
-      text(
-        "application/json",
-        JSON.stringify({
-          status: draining ? "draining" : "ok",
-          connections: open.size,
-          uptimeSeconds: uptimeSeconds(metrics),
-        }),
-        draining ? STATUS_CODE.ServiceUnavailable : STATUS_CODE.OK,
-      )
-    : pathname === "/metrics"
-    ? () =>
-      text(
-        "text/plain; version=0.0.4; charset=utf-8",
-        prometheusText(metrics, open.size),
-      )
-    : undefined;
-
-  if (!content) return reply(STATUS_CODE.NotFound, `nothing at ${pathname}`);
-  if (request.method !== "GET" && request.method !== "HEAD") {
+/** What is at a path. */
+function content(
+  path: string,
+  request: Request,
+  { assets, open, metrics, draining }: State,
+): Response | undefined {
+  const asset = assets.get(path);
+  if (asset) return assetResponse(request, asset);
+  if (path === "/healthz") {
+    const health = {
+      status: draining ? "draining" : "ok",
+      connections: open.size,
+      uptimeSeconds: uptimeSeconds(metrics),
+    };
     return reply(
-      STATUS_CODE.MethodNotAllowed,
-      `${request.method} is not allowed here`,
-      { allow: "GET, HEAD" },
+      draining ? STATUS_CODE.ServiceUnavailable : STATUS_CODE.OK,
+      JSON.stringify(health),
+      { "content-type": "application/json", "cache-control": "no-store" },
     );
   }
-  return content();
+  if (path === "/metrics") {
+    return reply(STATUS_CODE.OK, prometheusText(metrics, open.size), {
+      "content-type": "text/plain; version=0.0.4; charset=utf-8",
+      "cache-control": "no-store",
+    });
+  }
 }
 
 function handshake(request: Request, state: State): Response {
@@ -237,7 +238,8 @@ function exchange(socket: WebSocket, lines: boolean, state: State): void {
 
   socket.onmessage = ({ data }) => {
     connection.active = true;
-    if (connection.closeCode && connection.closeCode !== GOING_AWAY) return;
+    const { closeCode } = connection;
+    if (closeCode !== 0 && closeCode !== GOING_AWAY) return; // at fault before
     if (typeof data !== "string") return close(1003, "text messages only");
     if (exceeds(data, maxMessage)) {
       return close(1009, `at most ${maxMessage} bytes`);

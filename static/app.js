@@ -54,7 +54,7 @@ function connect() {
   };
   opening.onmessage = ({ data }) => receive(data);
   opening.onclose = () => {
-    if (socket !== opening) return;
+    opening.onclose = opening.onmessage = null; // it may have been given up before
     abandonWaiting();
     const first = failures++ === 0;
     show(first && navigator.onLine ? "connecting" : "offline");

@@ -4,6 +4,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
   eventually,
   HANDSHAKE,
+  makeCertificate,
   missing,
   NO_PERMISSIONS,
   Process,
@@ -121,30 +122,19 @@ Deno.test(
 
 Deno.test("TLS ended at HAProxy", { ignore }, async () => {
   const folder = await Deno.makeTempDir();
-  const made = await run([
-    "openssl",
-    ..."req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost".split(
-      " ",
-    ),
-    ..."-addext subjectAltName=IP:127.0.0.1".split(" "),
-    ..."-addext basicConstraints=critical,CA:FALSE".split(" "),
-    ...["-out", `${folder}/cert.pem`, "-keyout", `${folder}/key.pem`],
-  ]);
-  assertEquals(made.code, 0, made.stderr);
-  const pem = await Deno.readTextFile(`${folder}/cert.pem`);
-  await Deno.writeTextFile(
-    `${folder}/both.pem`,
-    pem + await Deno.readTextFile(`${folder}/key.pem`),
-  );
+  const { cert, key } = await makeCertificate(folder);
+  const pem = await Deno.readTextFile(cert);
+  const both = `${folder}/both.pem`;
+  await Deno.writeTextFile(both, pem + await Deno.readTextFile(key));
   const withTls = (config: string) =>
     config
       .replace(/^ +bind 127.0.0.1:8000\n/m, "")
       .replace("#bind", "bind")
-      .replace("/etc/haproxy/ws-random.pem", `${folder}/both.pem`);
+      .replace("/etc/haproxy/ws-random.pem", both);
   try {
     await withHaproxy(withTls, async (port) => {
       const [deno, verb, ...rest] = task("client");
-      const trust = ["--cert", `${folder}/cert.pem`];
+      const trust = ["--cert", cert];
       const url = `wss://127.0.0.1:${port}/ws`;
       const { code, stderr } = await run(
         [deno, verb, ...trust, ...rest, url, "-q", "--retries=100"],

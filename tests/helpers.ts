@@ -140,6 +140,24 @@ export async function serverProcess(
   return { server, url, port: Number(new URL(url).port) };
 }
 
+/** Makes a certificate for localhost and 127.0.0.1, with its key, in a folder. */
+export async function makeCertificate(
+  folder: string,
+): Promise<{ cert: string; key: string }> {
+  const [cert, key] = [`${folder}/cert.pem`, `${folder}/key.pem`];
+  const { code, stderr } = await run([
+    "openssl",
+    ..."req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost".split(
+      " ",
+    ),
+    ..."-addext subjectAltName=DNS:localhost,IP:127.0.0.1".split(" "),
+    ..."-addext basicConstraints=critical,CA:FALSE".split(" "),
+    ...["-out", cert, "-keyout", key],
+  ]);
+  if (code !== 0) throw new Error(stderr);
+  return { cert, key };
+}
+
 /** A server in this process, and its WebSocket URL. */
 export async function withServer(
   options: Partial<ServerOptions>,

@@ -7,7 +7,13 @@ import type { BrowserContextOptions, Page } from "playwright-core";
 import config from "../deno.json" with { type: "json" };
 import { answered } from "../static/proof.js";
 import { CHROMIUM, launch } from "./browser.ts";
-import { eventually, missing, serverProcess, withServer } from "./helpers.ts";
+import {
+  eventually,
+  makeCertificate,
+  missing,
+  serverProcess,
+  withServer,
+} from "./helpers.ts";
 
 const ignore = missing(CHROMIUM, "--version");
 
@@ -310,6 +316,46 @@ Deno.test(
     });
   },
 );
+
+Deno.test("a server that hangs is given up after 10 s, and found again", {
+  ignore,
+}, async () => {
+  const { server, url } = await serverProcess();
+  await using _ = server;
+  await visit(url, {}, async (visit) => {
+    const { page } = visit;
+    await page.clock.install();
+    await page.reload();
+    await status(page, "connected");
+    server.kill("SIGSTOP");
+    await page.getByRole("button", { name: "Get a random number" }).click();
+    await page.clock.fastForward(10_000);
+    await page.locator("#response.bad", { hasText: "No answer" }).waitFor();
+    assert(await page.locator("#get").isDisabled());
+    server.kill("SIGCONT");
+    await page.clock.fastForward(10_000); // the delay before it reconnects
+    await status(page, "connected");
+    assert(answered("Hello", await press(visit)) > 0);
+  });
+});
+
+Deno.test("behind https the page connects by wss", { ignore }, async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const { cert, key } = await makeCertificate(folder);
+    await withServer({ cert, key }, (wss) =>
+      visit(
+        wss.replace(/^wss(.*)ws$/, "https$1"),
+        { ignoreHTTPSErrors: true },
+        async (visit) => {
+          await status(visit.page, "connected");
+          assert(answered("Hello", await press(visit)) > 0);
+        },
+      ));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
 
 Deno.test("a disconnect in the middle of 10,000 says how many were answered", {
   ignore,

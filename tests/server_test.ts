@@ -8,6 +8,7 @@ import {
   eventually,
   frame,
   HANDSHAKE,
+  makeCertificate,
   next,
   NO_PERMISSIONS,
   Process,
@@ -419,18 +420,7 @@ Deno.test("a second signal exits at once", { ignore }, async () => {
 Deno.test("TLS: https and wss with --cert and --key", { ignore }, async () => {
   const folder = await Deno.makeTempDir();
   try {
-    const cert = `${folder}/cert.pem`;
-    const key = `${folder}/key.pem`;
-    const made = await run([
-      "openssl",
-      ..."req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost".split(
-        " ",
-      ),
-      ..."-addext subjectAltName=DNS:localhost".split(" "),
-      ..."-addext basicConstraints=critical,CA:FALSE".split(" "),
-      ...["-out", cert, "-keyout", key],
-    ]);
-    assertEquals(made.code, 0, made.stderr);
+    const { cert, key } = await makeCertificate(folder);
     const { server, url } = await serverProcess(
       "--host=localhost",
       `--cert=${cert}`,
