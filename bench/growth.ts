@@ -62,7 +62,7 @@ function wholeClient(count: number): Promise<Point> {
 
 /** A curve for each series, on logarithmic axes. */
 function plot(series: Record<string, Point[]>): string {
-  const [width, height, gap, margin] = [230, 150, 40, 34];
+  const [width, height, gap, margin] = [220, 150, 64, 44];
   const panels = Object.entries(series).map(([name, points], index) => {
     const xs = points.map(({ x }) => Math.log10(x));
     const ys = points.map(({ time }) => Math.log10(time));
