@@ -55,6 +55,8 @@ interface Connection {
   active: boolean;
   /** The code that this side closes with; 0 while it does not. */
   closeCode: number;
+  /** Looks whether it is quiet, so that it can be closed. */
+  closing?: ReturnType<typeof setInterval>;
 }
 
 /** What all connections share. */
@@ -260,6 +262,7 @@ function exchange(socket: WebSocket, lines: boolean, state: State): void {
   };
   socket.onclose = ({ code }) => {
     if (!open.delete(connection)) return; // Deno tells of a dropped peer twice
+    clearInterval(connection.closing);
     outbox.clear();
     count(metrics.closes, closeLabel(connection.closeCode || code || 1006));
   };
@@ -272,22 +275,22 @@ const GOING_AWAY = 1001;
 
 /** Closes a connection once nothing more comes, or after a while. A connection
  * closed with something unread is reset, and its peer may never learn why. */
-async function closeWhenQuiet(
+function closeWhenQuiet(
   connection: Connection,
   code: number,
   reason: string,
   milliseconds: number,
-): Promise<void> {
+): void {
   const deadline = performance.now() + milliseconds;
   connection.closeCode = code;
-  do {
+  connection.active = false;
+  connection.closing = setInterval(() => {
+    const quiet = !connection.active && connection.outbox.bytes === 0;
     connection.active = false;
-    await delay(QUIET_MS);
-  } while (
-    (connection.active || connection.outbox.bytes > 0) &&
-    performance.now() < deadline
-  );
-  connection.socket.close(code, reason);
+    if (!quiet && performance.now() < deadline) return;
+    clearInterval(connection.closing);
+    connection.socket.close(code, reason);
+  }, QUIET_MS);
 }
 
 function delay(milliseconds: number): Promise<void> {
@@ -306,11 +309,10 @@ async function shutdown(state: State, server: Deno.HttpServer): Promise<void> {
   const { open, options: { grace } } = state;
   const deadline = performance.now() + grace * 1000;
   state.draining = true;
-  await Promise.all(
-    [...open].filter(({ closeCode }) => closeCode === 0).map((connection) =>
-      closeWhenQuiet(connection, GOING_AWAY, "server shuts down", grace * 500)
-    ),
-  );
+  for (const connection of open) {
+    if (connection.closeCode !== 0) continue;
+    closeWhenQuiet(connection, GOING_AWAY, "server shuts down", grace * 500);
+  }
   while (open.size > 0 && performance.now() < deadline) await delay(QUIET_MS);
   // A peer that is half way through an HTTP request would hold it up.
   let timer;
