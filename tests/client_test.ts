@@ -441,8 +441,8 @@ Deno.test(
       const result = await report(url, "-n", "12", "-w", "10");
       assertEquals(result.code, 0, result.stderr);
       assertEquals([result.answered, result.invalid], [12, 0]);
-      assertEquals(result.reconnects, 2);
-      assert(result.resent >= 7);
+      // More if a reset overtakes responses.
+      assert(result.reconnects >= 2 && result.resent >= 7);
     });
   },
 );
