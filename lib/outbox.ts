@@ -6,9 +6,12 @@
  * @module
  */
 
-/** Bytes that the socket may hold unsent before responses wait here instead:
- * enough that a peer which reads never waits for {@linkcode REFILL_MS}. */
-const SOCKET_BYTES = 16_384;
+/** Bytes that the socket may hold unsent before responses wait here instead. */
+const SOCKET_BYTES = 262_144;
+
+/** And how many responses: each costs some 600 bytes there, however short. Both
+ * are far more than a peer that reads ever lets wait, so it is not slowed down. */
+const SOCKET_RESPONSES = 16_384;
 
 /** How often a socket that was full is looked at, in milliseconds; no event
  * tells that it has room again. */
@@ -22,6 +25,8 @@ const RESPONSE_OVERHEAD_BYTES = 64;
 /** The way out of one connection. */
 export class Outbox {
   #socket: WebSocket;
+  /** Responses handed to the socket since it was last seen empty. */
+  #handed = 0;
   #waiting: string[] = [];
   #bytes = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -33,10 +38,8 @@ export class Outbox {
 
   /** Sends a response now, or after those that wait. */
   send(response: string): void {
-    if (
-      this.#waiting.length === 0 && this.#socket.bufferedAmount < SOCKET_BYTES
-    ) {
-      this.#socket.send(response);
+    if (this.#waiting.length === 0 && this.#hasRoom()) {
+      this.#hand(response);
       return;
     }
     this.#waiting.push(response);
@@ -57,14 +60,23 @@ export class Outbox {
     this.#bytes = 0;
   }
 
+  #hasRoom(): boolean {
+    const unsent = this.#socket.bufferedAmount;
+    if (unsent === 0) this.#handed = 0;
+    return unsent < SOCKET_BYTES && this.#handed < SOCKET_RESPONSES;
+  }
+
+  #hand(response: string): void {
+    this.#handed++;
+    this.#socket.send(response);
+  }
+
   #refill(): void {
     let sent = 0;
-    while (
-      sent < this.#waiting.length && this.#socket.bufferedAmount < SOCKET_BYTES
-    ) {
+    while (sent < this.#waiting.length && this.#hasRoom()) {
       const response = this.#waiting[sent++];
       this.#bytes -= response.length + RESPONSE_OVERHEAD_BYTES;
-      this.#socket.send(response);
+      this.#hand(response);
     }
     this.#waiting.splice(0, sent);
     this.#timer = this.#waiting.length > 0
