@@ -36,10 +36,6 @@ const QUIET_MS = 50;
  * is cut off, in milliseconds. */
 const LINGER_MS = 1000;
 
-/** The same for a peer that does not read: it sends as fast as it can, and all
- * of that takes time from the others. */
-const FLOOD_LINGER_MS = 200;
-
 /** A server that runs. */
 export interface Server {
   /** Where it listens, with the real port: `http://127.0.0.1:8000/`. */
@@ -252,12 +248,8 @@ function exchange(socket: WebSocket, lines: boolean, state: State): void {
     }
     if (outbox.bytes > maxBacklog) {
       outbox.clear();
-      return closeWhenQuiet(
-        connection,
-        1008,
-        "responses are not being read",
-        FLOOD_LINGER_MS,
-      );
+      connection.closeCode = 1008;
+      return socket.close(1008, "responses are not being read");
     }
     if (lines) {
       const responses = answerLines(data);

@@ -309,6 +309,7 @@ Deno.test("ten peers that send for 20 s and never read: memory stays flat", {
     while (!stop.aborted) {
       using socket = await RawSocket.open(port);
       const close = () => socket.connection.close();
+      if (stop.aborted) return; // while it was opened
       stop.addEventListener("abort", close);
       try {
         for (;;) await socket.write(bytes.subarray(0, count * one.length));
