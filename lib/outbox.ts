@@ -7,7 +7,7 @@
  */
 
 /** Bytes that the socket may hold unsent before responses wait here instead. */
-const SOCKET_BYTES = 262_144;
+const SOCKET_BYTES = 16_384;
 
 /** And how many responses: each costs some 600 bytes there, however short. Both
  * are far more than a peer that reads ever lets wait, so it is not slowed down. */
@@ -15,7 +15,7 @@ const SOCKET_RESPONSES = 16_384;
 
 /** How often a socket that was full is looked at, in milliseconds; no event
  * tells that it has room again. */
-const REFILL_MS = 5;
+const REFILL_MS = 1;
 
 /** What a waiting response counts beside its text: about its cost in memory. The
  * default limit of 1 MiB then holds 10,000 short responses, so a client that
