@@ -9,8 +9,8 @@
 /** Bytes that the socket may hold unsent before responses wait here instead. */
 const SOCKET_BYTES = 16_384;
 
-/** And how many responses: each costs some 600 bytes there, however short. Both
- * are far more than a peer that reads ever lets wait, so it is not slowed down. */
+/** And how many responses since it was last empty: each costs some 600 bytes
+ * there, however short. A window far over 10,000 meets these bounds. */
 const SOCKET_RESPONSES = 16_384;
 
 /** How often a socket that was full is looked at, in milliseconds; no event
