@@ -14,10 +14,9 @@ import {
   EXIT_OK,
   runCommand,
 } from "./lib/command.ts";
-import { clientCommand, type ClientOptions, UsageError } from "./lib/flags.ts";
-import { histogram } from "./lib/histogram.ts";
-import { Output } from "./lib/output.ts";
-import { progressLine } from "./lib/progress.ts";
+import { UsageError } from "./lib/flags.ts";
+import { clientCommand, type ClientOptions } from "./lib/options.ts";
+import { histogram, Output, progressLine } from "./lib/terminal.ts";
 import { LINES_PROTOCOL } from "./lib/protocol.ts";
 import {
   createReport,

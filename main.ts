@@ -5,20 +5,10 @@
  */
 
 import { main as client, runClient } from "./client.ts";
-import {
-  complain,
-  EXIT_OK,
-  EXIT_USAGE,
-  runCommand,
-  VERSION,
-} from "./lib/command.ts";
-import {
-  clientCommand,
-  type Command,
-  demoCommand,
-  parseFlags,
-  serverCommand,
-} from "./lib/flags.ts";
+import { complain, EXIT_OK, EXIT_USAGE, runCommand } from "./lib/command.ts";
+import { type Command, parseFlags } from "./lib/flags.ts";
+import { clientCommand, demoCommand, serverCommand } from "./lib/options.ts";
+import { VERSION } from "./lib/version.ts";
 import { main as server, startServer } from "./server.ts";
 
 /** `ws-random demo`: a server on a free port, and the client against it. */

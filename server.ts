@@ -7,9 +7,10 @@
  */
 
 import { STATUS_CODE } from "@std/http/status";
-import { type Asset, assetResponse, loadAssets } from "./lib/assets.ts";
+import { type Asset, assetResponse, loadAssets } from "./lib/http.ts";
 import { EXIT_OK, runCommand } from "./lib/command.ts";
-import { serverCommand, type ServerOptions, UsageError } from "./lib/flags.ts";
+import { UsageError } from "./lib/flags.ts";
+import { serverCommand, type ServerOptions } from "./lib/options.ts";
 import {
   asksForWebSocket,
   offersProtocol,
@@ -26,7 +27,7 @@ import {
 } from "./lib/metrics.ts";
 import { Outbox } from "./lib/outbox.ts";
 import { answer, answerLines, LINES_PROTOCOL } from "./lib/protocol.ts";
-import { reply, SECURITY_HEADERS } from "./lib/reply.ts";
+import { reply, SECURITY_HEADERS } from "./lib/http.ts";
 
 /** A connection is quiet when nothing has come for this long, in milliseconds:
  * all that had arrived is answered then. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { ROOT, run, task } from "../tests/helpers.ts";
+import { ROOT, run, task } from "../harness/process.ts";
 import { openConnections, requestsPerSecond } from "./load.ts";
 import { intoReadme, table, thousands } from "./markdown.ts";
 import { OURS, PYTHON, residentMemory, withPeer } from "./peers.ts";

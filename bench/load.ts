@@ -5,7 +5,7 @@
  * @module
  */
 
-import { encode, frame, RawSocket } from "../tests/helpers.ts";
+import { encode, frame, RawSocket } from "../harness/sockets.ts";
 
 /** How a server is loaded. */
 export interface Load {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ROOT, run } from "../tests/helpers.ts";
+import { ROOT, run } from "../harness/process.ts";
 
 /** A table; the first row is its head. */
 export function table(rows: string[][]): string {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Process, ROOT, run, task } from "../tests/helpers.ts";
+import { Process, ROOT, run, task } from "../harness/process.ts";
 
 const WS_VERSION = "8.23.0";
 const BUN_VERSION = "1.4.5";

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { run, task } from "../tests/helpers.ts";
+import { run, task } from "../harness/process.ts";
 import { type Load, openConnections, requestsPerSecond } from "./load.ts";
 import { intoReadme, table, thousands } from "./markdown.ts";
 import {

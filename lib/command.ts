@@ -5,7 +5,6 @@
  * @module
  */
 
-import config from "../deno.json" with { type: "json" };
 import {
   type Command,
   type Flags,
@@ -14,9 +13,7 @@ import {
   parseFlags,
   UsageError,
 } from "./flags.ts";
-
-/** The version of this program, `1.2.3`. */
-export const VERSION: string = config.version;
+import { VERSION } from "./version.ts";
 
 /** Every request answered and valid; the server shut down as asked. */
 export const EXIT_OK = 0;

@@ -7,11 +7,11 @@ import {
   missing,
   NO_PERMISSIONS,
   Process,
-  RawSocket,
   ROOT,
   run,
-  withServer,
-} from "./helpers.ts";
+} from "../harness/process.ts";
+import { RawSocket } from "../harness/sockets.ts";
+import { withServer } from "./helpers.ts";
 
 const BINARY = NO_PERMISSIONS
   ? ""

@@ -10,11 +10,10 @@ import {
   ROOT,
   run,
   runClient,
-  seeded,
   serverProcess,
   task,
-  withServer,
-} from "./helpers.ts";
+} from "../harness/process.ts";
+import { seeded, withServer } from "./helpers.ts";
 
 const ignore = NO_PERMISSIONS;
 const README = ignore ? "" : Deno.readTextFileSync(`${ROOT}README.md`);

@@ -2,18 +2,17 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
-  eventually,
-  HANDSHAKE,
   makeCertificate,
   missing,
   NO_PERMISSIONS,
   Process,
-  RawSocket,
   ROOT,
   run,
   serverProcess,
   task,
-} from "./helpers.ts";
+} from "../harness/process.ts";
+import { HANDSHAKE, RawSocket } from "../harness/sockets.ts";
+import { eventually } from "./helpers.ts";
 
 const ignore = missing("haproxy", "-v");
 

@@ -1,13 +1,11 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import {
-  clientCommand,
   type Command,
-  demoCommand,
   helpText,
   parseFlags,
-  serverCommand,
   UsageError,
 } from "../lib/flags.ts";
+import { clientCommand, demoCommand, serverCommand } from "../lib/options.ts";
 
 const client = (...args: string[]) => parseFlags(clientCommand, args);
 // $HOST and $PORT are not asked for when both are given.

@@ -7,14 +7,9 @@ import {
   assertNotEquals,
 } from "@std/assert";
 import config from "../deno.json" with { type: "json" };
-import {
-  eventually,
-  HANDSHAKE,
-  next,
-  NO_PERMISSIONS,
-  RawSocket,
-  withServer,
-} from "./helpers.ts";
+import { NO_PERMISSIONS } from "../harness/process.ts";
+import { HANDSHAKE, RawSocket } from "../harness/sockets.ts";
+import { eventually, next, withServer } from "./helpers.ts";
 
 const ignore = NO_PERMISSIONS;
 

@@ -4,14 +4,13 @@
 import { assert, assertEquals } from "@std/assert";
 import {
   missing,
-  next,
   NO_PERMISSIONS,
   Process,
   ROOT,
   run,
   runClient,
-  withServer,
-} from "./helpers.ts";
+} from "../harness/process.ts";
+import { next, withServer } from "./helpers.ts";
 import { answered } from "../static/proof.js";
 
 const COUNT = 2000;

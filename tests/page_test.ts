@@ -6,14 +6,9 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { BrowserContextOptions, Page } from "playwright-core";
 import config from "../deno.json" with { type: "json" };
 import { answered } from "../static/proof.js";
-import { CHROMIUM, launch } from "./browser.ts";
-import {
-  eventually,
-  makeCertificate,
-  missing,
-  serverProcess,
-  withServer,
-} from "./helpers.ts";
+import { CHROMIUM, launch } from "../harness/browser.ts";
+import { makeCertificate, missing, serverProcess } from "../harness/process.ts";
+import { eventually, withServer } from "./helpers.ts";
 
 const ignore = missing(CHROMIUM, "--version");
 

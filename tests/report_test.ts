@@ -1,6 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { histogram } from "../lib/histogram.ts";
-import { progressLine } from "../lib/progress.ts";
+import { histogram, progressLine } from "../lib/terminal.ts";
 import {
   createReport,
   createTally,

@@ -4,22 +4,16 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { answered } from "../static/proof.js";
 import {
-  encode,
-  eventually,
-  frame,
-  HANDSHAKE,
   makeCertificate,
-  next,
   NO_PERMISSIONS,
   Process,
-  RawSocket,
   ROOT,
   run,
-  seeded,
   serverProcess,
   task,
-  withServer,
-} from "./helpers.ts";
+} from "../harness/process.ts";
+import { encode, frame, HANDSHAKE, RawSocket } from "../harness/sockets.ts";
+import { eventually, next, seeded, withServer } from "./helpers.ts";
 
 const ignore = NO_PERMISSIONS;
 

@@ -1,0 +1,149 @@
+/**
+ * WebSockets byte by byte, for the tests and the bench.
+ *
+ * @module
+ */
+
+import { LINES_PROTOCOL } from "../lib/protocol.ts";
+
+/** The handshake of RFC 6455 section 1.3, with its own key. */
+export const HANDSHAKE = {
+  Host: "127.0.0.1",
+  Connection: "Upgrade",
+  Upgrade: "websocket",
+  "Sec-WebSocket-Version": "13",
+  "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+};
+
+/** A TCP connection on which a test writes bytes of its own. */
+export class RawSocket implements Disposable {
+  #bytes = new Uint8Array();
+
+  constructor(readonly connection: Deno.Conn) {}
+
+  static async connect(port: number): Promise<RawSocket> {
+    return new RawSocket(
+      await Deno.connect({ hostname: "127.0.0.1", port, transport: "tcp" }),
+    );
+  }
+
+  /** Connects and completes a handshake, for `ws-random.lines` if that is asked
+   * for. */
+  static async open(port: number, lines = false): Promise<RawSocket> {
+    const socket = await RawSocket.connect(port);
+    const headers: Record<string, string> = { ...HANDSHAKE };
+    if (lines) headers["Sec-WebSocket-Protocol"] = LINES_PROTOCOL;
+    const { status } = await socket.request("GET /ws", headers);
+    if (status !== 101) throw new Error(`handshake refused with ${status}`);
+    return socket;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    while (bytes.length > 0) {
+      bytes = bytes.subarray(await this.connection.write(bytes));
+    }
+  }
+
+  /** Reads so many bytes, or fewer if the peer ends before. */
+  async read(length: number): Promise<Uint8Array> {
+    while (this.#bytes.length < length && await this.#fill());
+    const bytes = this.#bytes.slice(0, length);
+    this.#bytes = this.#bytes.slice(length);
+    return bytes;
+  }
+
+  async #fill(): Promise<boolean> {
+    const buffer = new Uint8Array(65_536);
+    // A reset is an end, too.
+    const length = await this.connection.read(buffer).catch(() => null);
+    if (length === null) return false;
+    const bytes = new Uint8Array(this.#bytes.length + length);
+    bytes.set(this.#bytes);
+    bytes.set(buffer.subarray(0, length), this.#bytes.length);
+    this.#bytes = bytes;
+    return true;
+  }
+
+  /** Sends a request without a body and reads the head of its response. */
+  async request(
+    line: string,
+    headers: Record<string, string>,
+  ): Promise<{ status: number; headers: Headers }> {
+    const fields = Object.entries(headers).map(([name, value]) =>
+      `${name}: ${value}\r\n`
+    );
+    await this.write(encode(`${line} HTTP/1.1\r\n${fields.join("")}\r\n`));
+    let head = "";
+    while (!head.endsWith("\r\n\r\n")) {
+      const byte = await this.read(1);
+      if (byte.length === 0) throw new Error(`no response but ${head}`);
+      head += String.fromCharCode(byte[0]);
+    }
+    const [first, ...rest] = head.trimEnd().split("\r\n");
+    return {
+      status: Number(first.split(" ")[1]),
+      headers: new Headers(
+        rest.map((row) => row.split(/:\s*(.*)/, 2) as [string, string]),
+      ),
+    };
+  }
+
+  /** Reads a frame; `undefined` at the end of the connection. */
+  async frame(): Promise<{ opcode: number; payload: Uint8Array } | undefined> {
+    const [first, second] = await this.read(2);
+    if (second === undefined) return undefined;
+    let length = second & 127;
+    if (length >= 126) {
+      const extended = await this.read(length === 126 ? 2 : 8);
+      length = extended.reduce((sum, byte) => sum * 256 + byte, 0);
+    }
+    return { opcode: first & 15, payload: await this.read(length) };
+  }
+
+  /** Reads on to the close frame and returns its code; 1006 if none comes. */
+  async closeCode(): Promise<number> {
+    for (;;) {
+      const frame = await this.frame();
+      if (!frame) return 1006;
+      if (frame.opcode !== 8) continue;
+      const [high, low] = frame.payload;
+      return low === undefined ? 1005 : high * 256 + low;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.connection.close();
+  }
+}
+
+/** A client's frame (RFC 6455 section 5.2), masked with zeros. */
+export function frame(
+  opcode: number,
+  payload: Uint8Array | string,
+  { fin = true, reserved = 0, masked = true } = {},
+): Uint8Array<ArrayBuffer> {
+  const data = typeof payload === "string" ? encode(payload) : payload;
+  const size = data.length;
+  const extended = size < 126 ? [] : size < 65_536 ? [size >> 8, size & 255] : [
+    0,
+    0,
+    0,
+    0,
+    size >>> 24,
+    size >>> 16 & 255,
+    size >>> 8 & 255,
+    size & 255,
+  ];
+  const short = size < 126 ? size : size < 65_536 ? 126 : 127;
+  return new Uint8Array([
+    (fin ? 128 : 0) | reserved << 4 | opcode,
+    (masked ? 128 : 0) | short,
+    ...extended,
+    ...(masked ? [0, 0, 0, 0] : []),
+    ...data,
+  ]);
+}
+
+export function encode(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text);
+}

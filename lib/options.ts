@@ -1,0 +1,193 @@
+/**
+ * The options of each command, in one table each.
+ *
+ * @module
+ */
+
+import type { Command, Options } from "./flags.ts";
+
+/** Deno does not receive a message that is longer. */
+const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
+
+/** `ws-random server` */
+export const serverCommand = {
+  name: "server",
+  summary: "Serve the page and the WebSocket endpoint.",
+  flags: {
+    host: {
+      type: "text",
+      default: "127.0.0.1",
+      env: "HOST",
+      help: "address to listen on; 0.0.0.0 for all",
+    },
+    port: {
+      type: "integer",
+      short: "p",
+      default: 8000,
+      env: "PORT",
+      min: 0,
+      max: 65535,
+      help: "port to listen on; 0 takes a free one",
+    },
+    allowOrigin: {
+      type: "list",
+      check: checkOrigin,
+      help: "let pages of this origin connect too; may be repeated; * for any",
+    },
+    maxConnections: {
+      type: "integer",
+      default: 10_000,
+      min: 1,
+      max: 1_000_000,
+      help: "open connections; more get 503",
+    },
+    maxMessage: {
+      type: "integer",
+      default: 65_536,
+      min: 1,
+      max: MAX_MESSAGE_BYTES,
+      help: "bytes of a request; larger ones close with 1009",
+    },
+    maxBacklog: {
+      type: "integer",
+      default: 1_048_576,
+      min: 1024,
+      max: 1_073_741_824,
+      help: "bytes waiting for one slow reader; more close with 1008",
+    },
+    idleTimeout: {
+      type: "decimal",
+      default: 30,
+      min: 0,
+      max: 86_400,
+      help: "seconds until a silent peer is dropped; 0 for never",
+    },
+    grace: {
+      type: "decimal",
+      default: 5,
+      min: 0,
+      max: 3600,
+      help: "seconds for open connections at shutdown",
+    },
+    cert: {
+      type: "text",
+      help: "PEM file of the certificate chain, for https and wss",
+    },
+    key: { type: "text", help: "PEM file of its private key" },
+    reusePort: {
+      type: "boolean",
+      help: "let several processes listen on one port (Linux)",
+    },
+  },
+} as const satisfies Command;
+
+/** What `ws-random server` takes. */
+export type ServerOptions = Options<typeof serverCommand.flags>;
+
+/** `ws-random client` */
+export const clientCommand = {
+  name: "client",
+  summary: "Send requests, print the responses and check every one.",
+  flags: {
+    url: {
+      type: "text",
+      positional: true,
+      default: "ws://127.0.0.1:8000/ws",
+      check: checkUrl,
+      help: "the server; http(s):// is taken as ws(s)://",
+    },
+    count: {
+      type: "integer",
+      short: "n",
+      default: 10_000,
+      min: 1,
+      max: 1_000_000_000,
+      help: "requests in all",
+    },
+    connections: {
+      type: "integer",
+      short: "c",
+      default: 1,
+      min: 1,
+      max: 60_000,
+      help: "share the requests among so many connections",
+    },
+    window: {
+      type: "integer",
+      short: "w",
+      default: 1000,
+      min: 1,
+      max: 1_000_000,
+      help: "unanswered requests per connection; 1 is strict ping-pong",
+    },
+    batch: {
+      type: "integer",
+      short: "b",
+      default: 1,
+      min: 1,
+      max: 1000,
+      help: "requests per message, at most; more than 1 by ws-random.lines",
+    },
+    message: {
+      type: "text",
+      default: "Message {i}",
+      help: "text of a request; {i} is 1, 2, 3, …",
+    },
+    rate: {
+      type: "decimal",
+      min: 0.001,
+      max: 1_000_000,
+      help: "requests per second, evenly spaced; unlimited if not given",
+    },
+    timeout: {
+      type: "decimal",
+      default: 10,
+      min: 0.1,
+      max: 86_400,
+      help: "seconds without an answer until a connection counts as dead",
+    },
+    retries: {
+      type: "integer",
+      default: 5,
+      min: 0,
+      max: 1_000_000,
+      help: "reconnects in a row without progress before giving up",
+    },
+    quiet: { type: "boolean", short: "q", help: "no response lines" },
+    json: {
+      type: "boolean",
+      help: "the report as JSON on stdout, no response lines",
+    },
+    histogram: { type: "boolean", help: "draw the numbers received" },
+  },
+} as const satisfies Command;
+
+/** What `ws-random client` takes. */
+export type ClientOptions = Options<typeof clientCommand.flags>;
+
+const { url: _url, ...demoFlags } = clientCommand.flags;
+
+/** `ws-random demo`: the client's options but for the URL. */
+export const demoCommand = {
+  name: "demo",
+  summary: "Start a server on a free port and run the client against it.",
+  flags: demoFlags,
+} as const satisfies Command;
+
+function checkUrl(text: string): string {
+  const url = URL.parse(text.replace(/^http(?=s?:)/i, "ws"));
+  if (!url || !/^wss?:$/.test(url.protocol)) {
+    throw new Error("is not a URL like ws://127.0.0.1:8000/ws");
+  }
+  url.hash = ""; // never sent, and the WebSocket constructor refuses it
+  return url.href;
+}
+
+function checkOrigin(text: string): string {
+  if (text === "*") return text;
+  const origin = URL.parse(text)?.origin ?? "null";
+  if (origin === "null") {
+    throw new Error("is not * or an origin like https://example.com");
+  }
+  return origin;
+}
