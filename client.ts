@@ -27,7 +27,7 @@ import {
   type Tally,
   verdict,
 } from "./lib/report.ts";
-import { answered } from "./static/proof.js";
+import { parseResponse } from "./static/proof.js";
 
 /** The delay before the first reconnect, in milliseconds, at the most. */
 const BACKOFF_MS = 50;
@@ -293,20 +293,22 @@ function converse(run: Run, lane: Lane): Promise<End | undefined> {
       const slot = lane.first % window;
       const index = lane.indices[slot];
       const request = run.request(index);
-      const number = answered(request, response);
-      if (number === 0) {
+      const number = parseResponse(request, response);
+      if (number === undefined) {
         invalid(tally, response, index);
         // The last response once more answers nothing; this request may still
         // get its own.
-        if (lastAnswered !== undefined && answered(lastAnswered, response)) {
+        if (
+          lastAnswered !== undefined && parseResponse(lastAnswered, response)
+        ) {
           return;
         }
       }
       lane.first++;
       looks = 0;
       run.endedAt = now;
-      lastAnswered = number === 0 ? undefined : request;
-      if (number > 0) {
+      lastAnswered = number === undefined ? undefined : request;
+      if (number !== undefined) {
         tally.latencies[index] = now - lane.sentAt[slot];
         tally.counts[number - 1]++;
         tally.answered++;

@@ -2,7 +2,7 @@
 
 import { answer, answerLines } from "../lib/protocol.ts";
 import { randomNumber } from "../lib/random.ts";
-import { answered } from "../static/proof.js";
+import { parseResponse } from "../static/proof.js";
 
 const request = "Message 1234567";
 const response = answer(request);
@@ -25,5 +25,5 @@ Deno.bench("answer 50 lines", () => {
 });
 
 Deno.bench("check a response", () => {
-  answered(request, response);
+  parseResponse(request, response);
 });

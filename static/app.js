@@ -7,7 +7,7 @@
  * @module
  */
 
-import { answered, chiSquare, pValue } from "./proof.js";
+import { chiSquare, parseResponse, pValue } from "./proof.js";
 
 /** The delay before the first reconnect, in milliseconds, at the most. */
 const BACKOFF_MS = 250;
@@ -118,9 +118,12 @@ function receive(response) {
   deadline = undefined;
   const request = waiting.shift();
   if (waiting.length > 0) deadline = setTimeout(giveUp, TIMEOUT_MS);
-  const number = request === undefined ? 0 : answered(request, response);
-  if (number === 0) showAnswer("!", `Not a valid answer: ${response}`, true);
-  else showAnswer(String(number), String(response), false);
+  const number = request === undefined
+    ? undefined
+    : parseResponse(request, response);
+  if (number === undefined) {
+    showAnswer("!", `Not a valid answer: ${response}`, true);
+  } else showAnswer(String(number), String(response), false);
 }
 
 /**
@@ -262,10 +265,12 @@ function sendMany(run) {
       fill();
     };
     socket.onmessage = ({ data }) => {
-      const number = answers < run.sent ? answered(request(answers), data) : 0;
+      const number = answers < run.sent
+        ? parseResponse(request(answers), data)
+        : undefined;
       answers++;
       run.endedAt = performance.now();
-      if (number > 0) {
+      if (number !== undefined) {
         run.received++;
         run.counts[number - 1]++;
       } else {

@@ -16,16 +16,16 @@ const CANONICAL_NUMBER = /^(?:[1-9][0-9]?|100)$/;
  *
  * @param {string} request What was sent.
  * @param {unknown} response What came back: anything but text is no answer.
- * @returns {number} The number from 1 to 100 that the response carries, or 0 if
- * it is not the request, one space and such a number.
+ * @returns {number | undefined} The number from 1 to 100 that the response
+ * carries, or `undefined` if it is not the request, one space and such a number.
  */
-export function answered(request, response) {
-  if (typeof response !== "string") return 0;
-  if (!response.startsWith(request) || response[request.length] !== " ") {
-    return 0;
-  }
+export function parseResponse(request, response) {
+  if (
+    typeof response !== "string" || !response.startsWith(request) ||
+    response[request.length] !== " "
+  ) return undefined;
   const digits = response.slice(request.length + 1);
-  return CANONICAL_NUMBER.test(digits) ? Number(digits) : 0;
+  return CANONICAL_NUMBER.test(digits) ? Number(digits) : undefined;
 }
 
 /**
@@ -57,7 +57,7 @@ export function chiSquare(counts) {
 export function pValue(statistic) {
   if (statistic < 40) return 1;
   const density = Math.sqrt(2 / Math.PI) * Math.exp(-statistic / 2);
-  if (density === 0) return 0; // below the smallest double, for all it is worth
+  if (density === 0) return 0; // below the smallest double
   let term = Math.sqrt(statistic);
   let sum = term;
   for (let odd = 3; odd < 99; odd += 2) {

@@ -3,7 +3,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Report } from "../lib/report.ts";
-import { answered } from "../static/proof.js";
+import { parseResponse } from "../static/proof.js";
 import {
   NO_PERMISSIONS,
   Process,
@@ -25,7 +25,7 @@ function checkLines(stdout: string, count: number): void {
   const seen = new Set<number>();
   for (const line of lines) {
     const index = Number(/^Message (\d+) \d+$/.exec(line)?.[1]);
-    assert(answered(`Message ${index}`, line) > 0, line);
+    assert(parseResponse(`Message ${index}`, line), line);
     assert(!seen.has(index), `${line} came twice`);
     seen.add(index);
   }

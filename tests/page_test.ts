@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { BrowserContextOptions, Page } from "playwright-core";
 import config from "../deno.json" with { type: "json" };
-import { answered } from "../static/proof.js";
+import { parseResponse } from "../static/proof.js";
 import { CHROMIUM, launch } from "../harness/browser.ts";
 import { makeCertificate, missing, serverProcess } from "../harness/process.ts";
 import { eventually, withServer } from "./helpers.ts";
@@ -116,8 +116,8 @@ test("a press is one frame out and one in, and replaces the last response", asyn
   await status(page, "connected");
   for (let presses = 1; presses <= 5; presses++) {
     const response = await press(visit);
-    const number = answered("Hello", response);
-    assert(number > 0, response);
+    const number = parseResponse("Hello", response);
+    assert(number, response);
     assertEquals(await text(page, "#number"), String(number));
     assertEquals([sent.length, received.length], [presses, presses]);
   }
@@ -137,7 +137,7 @@ test("whatever is typed comes back as text", async (visit) => {
   ) {
     await page.getByLabel("Text of the request").fill(request);
     const response = await press(visit);
-    assert(answered(request, response) > 0, response);
+    assert(parseResponse(request, response), response);
   }
   assertEquals(await page.locator("#answer img").count(), 0);
 });
@@ -205,7 +205,7 @@ test("10,000: each checked, counted and drawn", async ({ page, sent, received })
   // The chart shows what went over the wire.
   const counts = new Array(100).fill(0);
   received.forEach((response, i) =>
-    counts[answered(`Message ${i + 1}`, response) - 1]++
+    counts[parseResponse(`Message ${i + 1}`, response)! - 1]++
   );
   const heights = await page.locator("#bars rect").evaluateAll((bars) =>
     bars.map((bar) => Number(bar.getAttribute("height")))
@@ -292,7 +292,7 @@ Deno.test(
         server = (await serverProcess(`--port=${first.port}`)).server;
         await status(page, "connected");
         assert(await page.locator("#get").isEnabled());
-        assert(answered("Hello", await press(visit)) > 0);
+        assert(parseResponse("Hello", await press(visit)));
       });
     } finally {
       await server[Symbol.asyncDispose]();
@@ -337,7 +337,7 @@ Deno.test("a server that hangs is given up after 10 s, and found again", {
     server.kill("SIGCONT");
     await page.clock.fastForward(10_000); // the delay before it reconnects
     await status(page, "connected");
-    assert(answered("Hello", await press(visit)) > 0);
+    assert(parseResponse("Hello", await press(visit)));
   });
 });
 
@@ -351,7 +351,7 @@ Deno.test("behind https the page connects by wss", { ignore }, async () => {
         { ignoreHTTPSErrors: true },
         async (visit) => {
           await status(visit.page, "connected");
-          assert(answered("Hello", await press(visit)) > 0);
+          assert(parseResponse("Hello", await press(visit)));
         },
       ));
   } finally {

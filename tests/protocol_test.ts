@@ -1,13 +1,13 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { answer } from "../lib/protocol.ts";
-import { answered, chiSquare, pValue } from "../static/proof.js";
+import { chiSquare, parseResponse, pValue } from "../static/proof.js";
 
 Deno.test("an answer is the request, one space and a number", () => {
   for (const request of ["Message 7", "", " ", "7", "naïve 🎲 <b>", "a\nb"]) {
     const response = answer(request);
     assertMatch(response.slice(request.length), /^ ([1-9]\d?|100)$/);
     assertEquals(
-      answered(request, response),
+      parseResponse(request, response),
       Number(response.split(" ").at(-1)),
     );
   }
@@ -15,7 +15,7 @@ Deno.test("an answer is the request, one space and a number", () => {
 
 Deno.test("a response counts only with its own request and a canonical number", () => {
   for (const number of [1, 9, 10, 42, 99, 100]) {
-    assertEquals(answered("Message 7", `Message 7 ${number}`), number);
+    assertEquals(parseResponse("Message 7", `Message 7 ${number}`), number);
   }
   const wrong = [
     "Message 7 0",
@@ -41,7 +41,11 @@ Deno.test("a response counts only with its own request and a canonical number", 
     undefined,
   ];
   for (const response of wrong) {
-    assertEquals(answered("Message 7", response), 0, String(response));
+    assertEquals(
+      parseResponse("Message 7", response),
+      undefined,
+      String(response),
+    );
   }
 });
 

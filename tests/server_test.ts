@@ -2,7 +2,7 @@
 // behaves.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { answered } from "../static/proof.js";
+import { parseResponse } from "../static/proof.js";
 import {
   makeCertificate,
   NO_PERMISSIONS,
@@ -30,7 +30,9 @@ async function exchange(ws: string, requests: string[]): Promise<void> {
   let received = 0;
   const all = new Promise<void>((resolve, reject) => {
     socket.onmessage = ({ data }) => {
-      if (!answered(requests[received], data)) reject(new Error(String(data)));
+      if (!parseResponse(requests[received], data)) {
+        reject(new Error(String(data)));
+      }
       if (++received === requests.length) resolve();
     };
     socket.onclose = ({ code }) => reject(new Error(`closed with ${code}`));
@@ -124,7 +126,7 @@ Deno.test(
       const response = new TextDecoder().decode(
         (await socket.frame())!.payload,
       );
-      assert(answered("Message 7", response), response);
+      assert(parseResponse("Message 7", response), response);
     }),
 );
 
@@ -348,7 +350,7 @@ Deno.test("SIGTERM: what has arrived is answered, close 1001, exit 0", {
       for (const request of numbered(500)) {
         const { opcode, payload } = (await socket.frame())!;
         assertEquals(opcode, TEXT, request);
-        assert(answered(request, new TextDecoder().decode(payload)));
+        assert(parseResponse(request, new TextDecoder().decode(payload)));
       }
       assertEquals(await socket.closeCode(), 1001);
       socket[Symbol.dispose]();
