@@ -1,0 +1,52 @@
+import { assertEquals } from "@std/assert";
+import {
+  missing,
+  NO_PERMISSIONS,
+  Process,
+  ROOT,
+  run,
+  task,
+} from "../harness/process.ts";
+
+const UNITS = ["ws-random.service", "ws-random@.service"];
+
+const read = (unit: string) => Deno.readTextFile(`${ROOT}deploy/${unit}`);
+
+Deno.test("systemd finds nothing wrong with the units", {
+  ignore: missing("systemd-analyze", "--version"),
+}, async () => {
+  const folder = await Deno.makeTempDir();
+  for (const unit of UNITS) {
+    const path = `${folder}/${unit.replace("@", "@8001")}`;
+    // The program need not be installed for this.
+    const text = (await read(unit))
+      .replace("/usr/local/bin/ws-random", "/bin/true");
+    await Deno.writeTextFile(path, text);
+    const { code, stderr } = await run(["systemd-analyze", "verify", path]);
+    assertEquals([code, stderr], [0, ""], unit);
+  }
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("the units differ in what they are for, and in nothing else", {
+  ignore: NO_PERMISSIONS,
+}, async () => {
+  const [one, many] = await Promise.all(
+    UNITS.map(async (unit) =>
+      (await read(unit)).split("\n").filter((line) =>
+        !/^(#|Description=|ExecStart=)/.test(line)
+      )
+    ),
+  );
+  assertEquals(one, many);
+});
+
+Deno.test("the command of the instances is one that the server understands", {
+  ignore: NO_PERMISSIONS,
+}, async () => {
+  const unit = await read("ws-random@.service");
+  const [, options] = unit.match(/^ExecStart=\S+ server (.*)$/m)!;
+  const args = options.replace("%i", "0").split(" ");
+  await using server = new Process([...task("server"), ...args]);
+  await server.until(/^Listening on /);
+});
