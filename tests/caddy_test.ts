@@ -20,7 +20,7 @@ const CADDY: Proxy = {
       .replace("#tls", "tls")
       .replace("/etc/caddy/ws-random.pem", cert)
       .replace("/etc/caddy/ws-random.key", key),
-  retries: 5,
+  refusals: 5, // one a second
 };
 
 testProxy(CADDY, ignore);

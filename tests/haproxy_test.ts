@@ -21,7 +21,7 @@ const HAPROXY: Proxy = {
       .replace("#bind", "bind")
       .replace("/etc/haproxy/ws-random.pem", both);
   },
-  retries: 0,
+  refusals: 0,
 };
 
 testProxy(HAPROXY, ignore);

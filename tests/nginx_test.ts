@@ -38,7 +38,7 @@ const NGINX: Proxy = {
       .replaceAll(/#(?=listen|ssl)/g, "")
       .replace("/etc/nginx/ws-random.pem", cert)
       .replace("/etc/nginx/ws-random.key", key),
-  retries: 0,
+  refusals: 0,
 };
 
 testProxy(NGINX, ignore);

@@ -27,9 +27,9 @@ export interface Proxy {
   adapt?(config: string): string;
   /** Turns the file into one that ends TLS, by what it has in comments. */
   withTls(config: string, cert: string, key: string): Promise<string> | string;
-  /** What the client needs of its `--retries` while one server drains: 0 if the
+  /** How many of 20 handshakes may be refused while one server drains: 0 if the
    * proxy asks the other one by itself. */
-  retries: number;
+  refusals: number;
 }
 
 /** A proxy that runs before two servers. */
