@@ -14,9 +14,7 @@ import { main as server, startServer } from "./server.ts";
 /** `ws-random demo`: a server on a free port, and the client against it. */
 function demo(args: string[]): Promise<number> {
   return runCommand(demoCommand, args, async (options) => {
-    const server = await startServer({
-      ...parseFlags(serverCommand, ["--port=0", "--host=127.0.0.1"]),
-    });
+    const server = await startServer({ port: 0 });
     console.error(`Listening on ${server.url}`);
     const url = server.url.replace(/^http(.*)/, "ws$1ws");
     const status = await runClient({ url, ...options });

@@ -154,6 +154,15 @@ export function parseFlags<T extends Flags>(
   ) as Options<T & typeof COMMON_FLAGS>;
 }
 
+/** What every option is if nothing is given. */
+export function defaults<T extends Flags>({ flags }: Command<T>): Options<T> {
+  const value = (flag: Flag) =>
+    flag.type === "boolean" ? false : flag.type === "list" ? [] : flag.default;
+  return Object.fromEntries(
+    Object.entries(flags).map(([name, flag]) => [name, value(flag)]),
+  ) as Options<T>;
+}
+
 /** The text that `--help` prints. */
 export function helpText({ name, summary, flags }: Command): string {
   const rows = Object.entries({ ...flags, ...COMMON_FLAGS } as Flags)

@@ -7,17 +7,49 @@
  */
 
 import { STATUS_CODE } from "@std/http/status";
+import type { RefusalReason } from "./metrics.ts";
 
-/** Why a handshake is refused, as the answer and the metrics say it. */
+/** Why a handshake is refused, as the peer, the operator and the metrics are
+ * told. */
 export interface Refusal {
   /** The label in the metrics. */
-  reason: "method" | "upgrade" | "version" | "key" | "origin" | "full";
+  reason: RefusalReason;
   /** The HTTP status. */
   status: number;
-  /** What is wrong, in a line. */
+  /** What came, what was expected, and what to do, in a line. */
   message: string;
   /** Headers that tell the client what would be right. */
   headers?: Record<string, string>;
+}
+
+/** What a server knows of itself that decides whom it lets in. */
+export interface Admission {
+  /** The scheme of the page that it serves. */
+  scheme: "http" | "https";
+  /** Whether only this machine can reach it, so that the name of another in
+   * `Host` is not its own but an attacker's that resolves to it (DNS rebinding). */
+  loopback: boolean;
+  /** Origins let in beside its own; `*` for any. */
+  allowOrigin: readonly string[];
+}
+
+/** Of a server that shuts down. */
+export const DRAINING: Refusal = {
+  reason: "draining",
+  status: STATUS_CODE.ServiceUnavailable,
+  message: "this server shuts down; connect again to reach another",
+  headers: { "retry-after": "1" },
+};
+
+/** Of a server with so many connections open, the most that it takes. */
+export function full(connections: number): Refusal {
+  return {
+    reason: "full",
+    status: STATUS_CODE.ServiceUnavailable,
+    message: `all ${connections} connections are in use; try again later, ` +
+      "or raise --max-connections",
+    headers: { "retry-after": "1" },
+  };
 }
 
 /** The only version there is (RFC 6455 section 4.2.1, item 6). */
@@ -27,24 +59,42 @@ const WEBSOCKET_VERSION = "13";
  * before the padding carries two bits only. */
 const WEBSOCKET_KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
 
+/** Names of this machine that no DNS server can give to another (RFC 6761
+ * section 6.3), and its addresses. */
+const LOOPBACK_NAME = /^(?:(?:.+\.)?localhost|127(?:\.\d+){3}|\[::1\])$/;
+
+/** Whether a host, as a URL has it, can be reached from this machine only. */
+export function isLoopback(hostname: string): boolean {
+  return LOOPBACK_NAME.test(hostname);
+}
+
 /** Whether the request asks to become a WebSocket (RFC 6455 section 4.2.1,
- * items 3 and 4). */
+ * items 3 and 4; both headers are compared in lower case). */
 export function asksForWebSocket({ headers }: Request): boolean {
-  return hasToken(headers.get("upgrade"), "websocket") &&
-    hasToken(headers.get("connection"), "upgrade");
+  const lists = (name: string, token: string) =>
+    elements(headers.get(name)?.toLowerCase()).includes(token);
+  return lists("upgrade", "websocket") && lists("connection", "upgrade");
+}
+
+/** Whether the client offers a subprotocol, compared exactly (RFC 6455 section
+ * 4.2.2, item 5). */
+export function offersProtocol({ headers }: Request, name: string): boolean {
+  return elements(headers.get("sec-websocket-protocol")).includes(name);
+}
+
+/** The elements of a comma-separated header. */
+function elements(header: string | null | undefined): string[] {
+  return header?.split(",").map((element) => element.trim()) ?? [];
 }
 
 /**
  * Checks a request for the endpoint.
  *
- * @param scheme The scheme of the page that this server serves.
- * @param allowed Origins let in beside the server's own; `*` for any.
  * @returns The first reason to refuse the request, `undefined` if there is none.
  */
 export function refusal(
   request: Request,
-  scheme: "http" | "https",
-  allowed: readonly string[],
+  admission: Admission,
 ): Refusal | undefined {
   const { headers, method } = request;
   if (method !== "GET") {
@@ -63,55 +113,54 @@ export function refusal(
       headers: { upgrade: "websocket", connection: "Upgrade" },
     };
   }
-  if (headers.get("sec-websocket-version") !== WEBSOCKET_VERSION) {
+  const version = headers.get("sec-websocket-version");
+  if (version !== WEBSOCKET_VERSION) {
     return {
       reason: "version",
       status: STATUS_CODE.UpgradeRequired,
-      message: `Sec-WebSocket-Version must be ${WEBSOCKET_VERSION}`,
+      message: `Sec-WebSocket-Version must be ${WEBSOCKET_VERSION}, not "${
+        version ?? ""
+      }"`,
       headers: { "sec-websocket-version": WEBSOCKET_VERSION },
     };
   }
-  if (!WEBSOCKET_KEY.test(headers.get("sec-websocket-key") ?? "")) {
+  const key = headers.get("sec-websocket-key") ?? "";
+  if (!WEBSOCKET_KEY.test(key)) {
     return {
       reason: "key",
       status: STATUS_CODE.BadRequest,
-      message: "Sec-WebSocket-Key must be 16 bytes of base64",
+      message: `Sec-WebSocket-Key must be 16 bytes of base64, not "${key}"`,
     };
   }
-  if (!originAllowed(headers, scheme, allowed)) {
-    return {
-      reason: "origin",
-      status: STATUS_CODE.Forbidden,
-      message: "pages of this origin may not connect; see --allow-origin",
-    };
+  const message = foreignOrigin(headers, admission);
+  if (message) {
+    return { reason: "origin", status: STATUS_CODE.Forbidden, message };
   }
 }
 
-/** Whether the client offers a subprotocol (RFC 6455 section 4.2.2, item 5). */
-export function offersProtocol({ headers }: Request, name: string): boolean {
-  return hasToken(headers.get("sec-websocket-protocol"), name);
-}
-
-/** Lets in who is no browser (no `Origin`), the server's own page, and the
- * origins allowed. A proxy that ends TLS says so in `X-Forwarded-Proto`, which
- * no page can set on a WebSocket. */
-function originAllowed(
+/**
+ * Lets in who is no browser (no `Origin`), the server's own page, and the origins
+ * allowed. A proxy that ends TLS says so in `X-Forwarded-Proto`, which no page
+ * can set on a WebSocket; the first element is what the browser used.
+ *
+ * @returns What is wrong with the origin, `undefined` if nothing is.
+ */
+function foreignOrigin(
   headers: Headers,
-  scheme: string,
-  allowed: readonly string[],
-): boolean {
+  { scheme, loopback, allowOrigin }: Admission,
+): string | undefined {
   const origin = headers.get("origin");
-  if (origin === null || allowed.includes("*") || allowed.includes(origin)) {
-    return true;
+  if (
+    origin === null || allowOrigin.includes("*") || allowOrigin.includes(origin)
+  ) return undefined;
+  const [forwarded] = elements(headers.get("x-forwarded-proto"));
+  const own = URL.parse(`${forwarded || scheme}://${headers.get("host")}`);
+  const page = `page of ${origin}, but this server`;
+  if (own && loopback && !forwarded && !isLoopback(own.hostname)) {
+    return `${page} listens on this machine only and is not ${own.host}; ` +
+      "set X-Forwarded-Proto in the proxy or --allow-origin";
   }
-  const outside = headers.get("x-forwarded-proto") ?? scheme;
-  const own = URL.parse(`${outside}://${headers.get("host")}`)?.origin;
-  return own !== "null" && origin === own;
-}
-
-/** Whether a comma-separated header holds a token, in upper or lower case. */
-function hasToken(header: string | null, token: string): boolean {
-  return header?.toLowerCase().split(",").some((part) =>
-    part.trim() === token
-  ) ?? false;
+  if (own && own.origin !== "null" && own.origin === origin) return undefined;
+  return `${page} is ${own?.origin ?? "not named in Host"}; ` +
+    "set X-Forwarded-Proto in the proxy or --allow-origin";
 }

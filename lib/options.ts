@@ -50,10 +50,10 @@ export const serverCommand = {
     },
     maxBacklog: {
       type: "integer",
-      default: 1_048_576,
+      default: 8_388_608,
       min: 1024,
       max: 1_073_741_824,
-      help: "bytes waiting for one slow reader; more close with 1008",
+      help: "bytes waiting for slow readers; over it the slowest get 1008",
     },
     idleTimeout: {
       type: "decimal",

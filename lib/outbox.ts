@@ -1,86 +1,220 @@
 /**
- * The responses that wait for a peer to read. Handed to the socket at once they
- * cost far more memory than their text, and when thousands wait they hold up
- * every other connection; so most of them wait here, where they can be counted.
+ * The rule for what waits: which responses are handed to a socket at once, which
+ * wait here, and which connection is closed when too much waits.
  *
  * @module
  */
 
-/** Bytes that the socket may hold unsent before responses wait here instead. */
-const SOCKET_BYTES = 16_384;
+/** What a response costs in Deno from `send` until it is written, beside its
+ * characters. */
+const SEND_COST = 2048;
 
-/** And how many responses since it was last empty: each costs some 600 bytes
- * there, however short. A window far over 10,000 meets these bounds. */
-const SOCKET_RESPONSES = 16_384;
+/** What a connection may have handed over since its socket was last seen empty. */
+const OWN_COST = 131_072;
 
-/** How often a socket that was full is looked at, in milliseconds; no event
- * tells that it has room again. */
-const REFILL_MS = 1;
+/** What all connections together may have handed over beyond that. */
+const SHARED_COST = 25_165_824;
 
-/** What a waiting response counts beside its text: about its cost in memory. The
- * default limit of 1 MiB then holds 10,000 short responses, so a client that
- * sends so many before it reads the first is served. */
-const RESPONSE_OVERHEAD_BYTES = 64;
+/** What a response costs that waits here, beside its characters. */
+const WAIT_COST = 64;
+
+/** How often sockets that were full are looked at, in milliseconds: at first, and
+ * when nothing has moved for long. */
+const LOOK_MS = 1;
+const MAX_LOOK_MS = 64;
+
+/** For how long what was handed to a socket that is gone counts, in milliseconds:
+ * its memory is not free at once. */
+const HOLD_MS = 10_000;
+
+/** What the outboxes of all connections share. */
+export class Backlog {
+  /** Handed over beyond what each connection may have of its own. */
+  shared = 0;
+  #size = 0;
+  #watched = new Set<Outbox>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #lookMs = LOOK_MS;
+
+  /** @param most Bytes that may wait: the texts, and 64 for each. */
+  constructor(readonly most: number) {}
+
+  /** Looks at an outbox until it is settled. */
+  watch(outbox: Outbox): void {
+    this.#watched.add(outbox);
+    this.#timer ??= setTimeout(() => this.#look(), this.#lookMs = LOOK_MS);
+  }
+
+  forget(outbox: Outbox): void {
+    this.#watched.delete(outbox);
+  }
+
+  /** Counts what has begun or ceased to wait. When it is too much, the outbox
+   * overflows whose socket has not moved for the longest time. */
+  resize(change: number): void {
+    this.#size += change;
+    while (this.#size > this.most) {
+      [...this.#watched].filter(({ size }) => size > 0)
+        .reduce((slowest, outbox) =>
+          outbox.movedAt < slowest.movedAt ? outbox : slowest
+        ).overflow();
+    }
+  }
+
+  /** Counts what a socket that is gone has left unwritten until it is free. */
+  hold(cost: number): void {
+    this.shared += cost;
+    Deno.unrefTimer(setTimeout(() => this.shared -= cost, HOLD_MS));
+  }
+
+  #look(): void {
+    const now = performance.now();
+    let moved = false;
+    for (const outbox of this.#watched) {
+      if (outbox.look(now)) moved = true;
+      if (outbox.settled) this.#watched.delete(outbox);
+    }
+    this.#lookMs = moved ? LOOK_MS : Math.min(MAX_LOOK_MS, this.#lookMs * 2);
+    this.#timer = this.#watched.size > 0
+      ? setTimeout(() => this.#look(), this.#lookMs)
+      : undefined;
+  }
+}
+
+/** What an outbox needs of a socket. */
+type Sink = Pick<WebSocket, "send" | "bufferedAmount">;
 
 /** The way out of one connection. */
 export class Outbox {
-  #socket: WebSocket;
-  /** Responses handed to the socket since it was last seen empty. */
+  #backlog: Backlog;
+  #sink: Sink;
+  #onHandedOver: (response: string) => void;
+  #onOverflow: () => void;
+  /** The cost of what was handed over since the socket was last seen empty. */
   #handed = 0;
+  /** What waits is in this from `#first` on. */
   #waiting: string[] = [];
-  #bytes = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #first = 0;
+  #size = 0;
+  /** Characters handed over in all, and how many had been written when that was
+   * last looked at. */
+  #total = 0;
+  #written = 0;
+  /** When it last moved, or began to wait, in milliseconds. */
+  movedAt = 0;
 
-  /** The way out through this socket. */
-  constructor(socket: WebSocket) {
-    this.#socket = socket;
+  /**
+   * @param onHandedOver Is told each response that the socket has taken; one that
+   * still waits is lost if the connection ends.
+   * @param onOverflow Is called when too much waits; what waits is dropped.
+   */
+  constructor(
+    backlog: Backlog,
+    sink: Sink,
+    onHandedOver: (response: string) => void,
+    onOverflow: () => void,
+  ) {
+    this.#backlog = backlog;
+    this.#sink = sink;
+    this.#onHandedOver = onHandedOver;
+    this.#onOverflow = onOverflow;
+  }
+
+  /** What waits, in bytes as {@linkcode Backlog} counts them. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Whether nothing waits and nothing is left of what is shared. */
+  get settled(): boolean {
+    return this.#size === 0 && this.#handed <= OWN_COST;
+  }
+
+  /** Whether every response has been written. */
+  get written(): boolean {
+    return this.#size === 0 && this.#sink.bufferedAmount === 0;
   }
 
   /** Sends a response now, or after those that wait. */
   send(response: string): void {
-    if (this.#waiting.length === 0 && this.#hasRoom()) {
-      this.#hand(response);
-      return;
+    if (this.#size === 0 && this.#hasRoom()) {
+      this.#handOver(response);
+    } else {
+      if (this.#size === 0) this.movedAt = performance.now();
+      this.#waiting.push(response);
+      this.#backlog.watch(this);
+      this.#resize(response.length + WAIT_COST);
+      this.#handOverWaiting();
     }
-    this.#waiting.push(response);
-    this.#bytes += response.length + RESPONSE_OVERHEAD_BYTES;
-    this.#timer ??= setTimeout(() => this.#refill(), REFILL_MS);
   }
 
-  /** How much waits, in bytes: the backlog. */
-  get bytes(): number {
-    return this.#bytes;
+  /** Looks whether the socket has moved, and hands over what may go. */
+  look(now: number): boolean {
+    const written = this.#total - this.#sink.bufferedAmount;
+    const moved = written > this.#written;
+    this.#written = written;
+    if (moved) this.movedAt = now;
+    this.#handOverWaiting();
+    return moved;
+  }
+
+  #handOverWaiting(): void {
+    while (this.#first < this.#waiting.length && this.#hasRoom()) {
+      const response = this.#waiting[this.#first++];
+      this.#resize(-response.length - WAIT_COST);
+      this.#handOver(response);
+    }
+    if (this.#first * 2 >= this.#waiting.length) {
+      this.#waiting.splice(0, this.#first);
+      this.#first = 0;
+    }
+  }
+
+  overflow(): void {
+    this.drop();
+    this.#onOverflow();
   }
 
   /** Forgets what waits. */
-  clear(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+  drop(): void {
+    this.#resize(-this.#size);
     this.#waiting = [];
-    this.#bytes = 0;
+    this.#first = 0;
+  }
+
+  /** Ends it, when the socket is gone. */
+  [Symbol.dispose](): void {
+    this.drop();
+    this.#backlog.forget(this);
+    if (this.#handed > OWN_COST) this.#backlog.hold(this.#handed);
+    this.#setHanded(0);
   }
 
   #hasRoom(): boolean {
-    const unsent = this.#socket.bufferedAmount;
-    if (unsent === 0) this.#handed = 0;
-    return unsent < SOCKET_BYTES && this.#handed < SOCKET_RESPONSES;
-  }
-
-  #hand(response: string): void {
-    this.#handed++;
-    this.#socket.send(response);
-  }
-
-  #refill(): void {
-    let sent = 0;
-    while (sent < this.#waiting.length && this.#hasRoom()) {
-      const response = this.#waiting[sent++];
-      this.#bytes -= response.length + RESPONSE_OVERHEAD_BYTES;
-      this.#hand(response);
+    if (this.#handed < OWN_COST) return true;
+    if (this.#sink.bufferedAmount === 0) {
+      this.#setHanded(0);
+      return true;
     }
-    this.#waiting.splice(0, sent);
-    this.#timer = this.#waiting.length > 0
-      ? setTimeout(() => this.#refill(), REFILL_MS)
-      : undefined;
+    return this.#backlog.shared < SHARED_COST;
+  }
+
+  #handOver(response: string): void {
+    this.#setHanded(this.#handed + response.length + SEND_COST);
+    this.#total += response.length;
+    this.#sink.send(response);
+    this.#onHandedOver(response);
+  }
+
+  #setHanded(cost: number): void {
+    const beyond = (cost: number) => Math.max(0, cost - OWN_COST);
+    this.#backlog.shared += beyond(cost) - beyond(this.#handed);
+    this.#handed = cost;
+    if (cost > OWN_COST) this.#backlog.watch(this);
+  }
+
+  #resize(change: number): void {
+    this.#size += change;
+    this.#backlog.resize(change);
   }
 }

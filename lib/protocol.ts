@@ -21,8 +21,17 @@ export function answer(request: string): string {
   return `${request} ${randomNumber()}`;
 }
 
-/** Answers each request of a message of the {@linkcode LINES_PROTOCOL}
- * subprotocol. */
-export function answerLines(message: string): string[] {
-  return message.split("\n").map(answer);
+/** Requests that a message of {@linkcode LINES_PROTOCOL} may hold. Without a
+ * bound one message of 64 MiB would take half a minute and gigabytes. */
+export const MAX_LINES = 1000;
+
+/**
+ * Answers each request of a message of {@linkcode LINES_PROTOCOL}.
+ *
+ * @returns As many lines, or `undefined` if there are more than
+ * {@linkcode MAX_LINES}.
+ */
+export function answerLines(message: string): string[] | undefined {
+  const requests = message.split("\n", MAX_LINES + 1);
+  return requests.length > MAX_LINES ? undefined : requests.map(answer);
 }

@@ -4,8 +4,7 @@
  * @module
  */
 
-import { parseFlags } from "../lib/flags.ts";
-import { serverCommand, type ServerOptions } from "../lib/options.ts";
+import type { ServerOptions } from "../lib/options.ts";
 import { type Server, startServer } from "../server.ts";
 
 /** A server in this process, and its WebSocket URL. */
@@ -13,11 +12,7 @@ export async function withServer(
   options: Partial<ServerOptions>,
   use: (url: string, server: Server) => Promise<void>,
 ): Promise<void> {
-  const server = await startServer({
-    ...parseFlags(serverCommand, ["--host=127.0.0.1", "--port=0"]),
-    grace: 0.5,
-    ...options,
-  });
+  const server = await startServer({ port: 0, grace: 0.5, ...options });
   try {
     await use(`${server.url.replace(/^http/, "ws")}ws`, server);
   } finally {

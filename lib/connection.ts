@@ -1,0 +1,244 @@
+/**
+ * One connection of the server, from its handshake until it is over: the only
+ * owner of its state, its timer and what waits for its peer.
+ *
+ * @module
+ */
+
+import type { Metrics } from "./metrics.ts";
+import type { Notices } from "./notices.ts";
+import type { ServerOptions } from "./options.ts";
+import { type Backlog, Outbox } from "./outbox.ts";
+import { answer, answerLines, MAX_LINES } from "./protocol.ts";
+
+/** How long a peer may take for its part of the opening or the closing handshake,
+ * in milliseconds. No event tells of one that has reset its connection before it
+ * read the 101, or that does not answer a close frame. */
+const HANDSHAKE_MS = 5000;
+
+/** When nothing has come for so long, in milliseconds, all that had arrived is
+ * answered. A connection is closed then and not before: what comes after `close()`
+ * makes Deno drop the connection, and the peer does not get the close frame. */
+const QUIET_MS = 50;
+
+/** How long a peer at fault may go on sending before it is closed all the same,
+ * in milliseconds. */
+const FAULT_MS = 1000;
+
+/** A peer that has sent so many requests in a row with no response outstanding
+ * asks one by one. It need not be quiet to be closed: right after a response
+ * nothing of it is on its way. */
+const ONE_BY_ONE = 8;
+
+/** Close codes (RFC 6455 section 7.4.1). */
+const GOING_AWAY = 1001;
+const UNSUPPORTED_DATA = 1003;
+const ABNORMAL = 1006;
+const POLICY_VIOLATION = 1008;
+const TOO_BIG = 1009;
+const TRY_AGAIN_LATER = 1013;
+
+/**
+ * - `opening`: the 101 is on its way
+ * - `open`: each request is answered
+ * - `draining`: as well, and it is closed as soon as nothing is left to answer
+ * - `faulty`: the peer broke a rule; nothing more is answered, and it is closed as
+ *   soon as it is quiet
+ * - `closing`: the close frame is sent
+ * - `over`: not counted any more
+ */
+type State = "opening" | "open" | "draining" | "faulty" | "closing" | "over";
+
+/** What the connections of a server share. */
+export interface Shared {
+  options: Pick<ServerOptions, "maxMessage">;
+  backlog: Backlog;
+  metrics: Metrics;
+  notices: Notices;
+}
+
+/** A connection. */
+export class Connection {
+  #state: State = "opening";
+  #shared: Shared;
+  #socket: WebSocket;
+  #lines: boolean;
+  #outbox: Outbox;
+  #onOver: () => void;
+  /** What this state waits for; every state has at most one. */
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Why this side closes. */
+  #code = 0;
+  #reason = "";
+  /** Whether a message has come since this was last set to false. */
+  #active = false;
+  /** Requests in a row that came with no response outstanding. */
+  #oneByOne = 0;
+
+  /**
+   * @param socket As `Deno.upgradeWebSocket` returns it.
+   * @param lines Whether a message holds a request per line.
+   * @param onOver Is called once, when the connection counts no more.
+   */
+  constructor(
+    shared: Shared,
+    socket: WebSocket,
+    lines: boolean,
+    onOver: () => void,
+  ) {
+    this.#shared = shared;
+    this.#socket = socket;
+    this.#lines = lines;
+    this.#onOver = onOver;
+    this.#outbox = new Outbox(
+      shared.backlog,
+      socket,
+      (response) => shared.metrics.answer(lines ? countLines(response) : 1),
+      () => this.#overflow(),
+    );
+    socket.onopen = () => this.#opened();
+    socket.onmessage = ({ data }) => this.#receive(data);
+    socket.onclose = (event) =>
+      this.#over(event.code, event.wasClean ? undefined : event.reason);
+    socket.onerror = (event) => {
+      event.preventDefault();
+      // Deno 2.6 tells this and no more of a peer that reset before it read the 101.
+      if (this.#state === "opening") this.#vanished();
+    };
+    this.#wait(HANDSHAKE_MS, () => this.#vanished());
+  }
+
+  /**
+   * Answers what has arrived, then closes with 1001. A fault keeps its own code.
+   *
+   * @param milliseconds How long the peer may go on asking.
+   */
+  drain(milliseconds: number): void {
+    if (this.#state === "opening") {
+      this.#socket.onopen = () => {
+        this.#opened();
+        this.drain(milliseconds);
+      };
+    } else if (this.#state === "open") {
+      this.#state = "draining";
+      this.#closeWhenQuiet(GOING_AWAY, "server shuts down", milliseconds);
+    }
+  }
+
+  /** Ends it without a word: the server is gone. */
+  [Symbol.dispose](): void {
+    this.#over(ABNORMAL);
+  }
+
+  #opened(): void {
+    if (this.#state === "over") return this.#socket.close(TRY_AGAIN_LATER);
+    this.#state = "open";
+    clearTimeout(this.#timer);
+  }
+
+  #receive(data: unknown): void {
+    this.#active = true;
+    if (this.#state !== "open" && this.#state !== "draining") return;
+    const { maxMessage } = this.#shared.options;
+    if (typeof data !== "string") {
+      return this.#fault(UNSUPPORTED_DATA, "binary data; text messages only");
+    }
+    if (exceeds(data, maxMessage)) {
+      return this.#fault(
+        TOO_BIG,
+        `a message of more than ${maxMessage} bytes (--max-message)`,
+      );
+    }
+    const response = this.#lines ? answerLines(data)?.join("\n") : answer(data);
+    if (response === undefined) {
+      return this.#fault(TOO_BIG, `a message of more than ${MAX_LINES} lines`);
+    }
+    if (this.#state === "draining") {
+      this.#oneByOne = this.#outbox.written ? this.#oneByOne + 1 : 0;
+    }
+    this.#outbox.send(response);
+    if (this.#oneByOne === ONE_BY_ONE) this.#close();
+  }
+
+  #fault(code: number, reason: string): void {
+    this.#state = "faulty";
+    this.#closeWhenQuiet(code, reason, FAULT_MS);
+  }
+
+  /** Too much waits for this peer: what it has sent is unread for sure, so there
+   * is no use in waiting until it is quiet. */
+  #overflow(): void {
+    if (this.#state !== "faulty") {
+      this.#code = POLICY_VIOLATION;
+      this.#reason = "too many responses wait to be read (--max-backlog)";
+    }
+    this.#close();
+  }
+
+  #closeWhenQuiet(code: number, reason: string, milliseconds: number): void {
+    const deadline = performance.now() + milliseconds;
+    this.#code = code;
+    this.#reason = reason;
+    const look = () => {
+      const quiet = !this.#active && this.#outbox.size === 0;
+      this.#active = false;
+      if (quiet || performance.now() >= deadline) this.#close();
+      else this.#wait(QUIET_MS, look);
+    };
+    this.#active = false;
+    this.#wait(QUIET_MS, look);
+  }
+
+  #close(): void {
+    this.#state = "closing";
+    this.#outbox.drop();
+    this.#socket.close(this.#code, this.#reason);
+    this.#wait(HANDSHAKE_MS, () => this.#over(ABNORMAL));
+  }
+
+  #vanished(): void {
+    this.#over(ABNORMAL, "the peer left during the handshake");
+  }
+
+  /**
+   * @param code Of the close event: 0 when there was no close frame.
+   * @param failure What ended it, if that was no closing handshake.
+   */
+  #over(code: number, failure?: string): void {
+    if (this.#state === "over") return; // Deno tells of a dropped peer twice
+    this.#state = "over";
+    clearTimeout(this.#timer);
+    this.#outbox[Symbol.dispose]();
+    const { metrics, notices } = this.#shared;
+    const label = this.#code || code || ABNORMAL;
+    metrics.close(label);
+    if (this.#code ? this.#code !== GOING_AWAY : failure !== undefined) {
+      const why = this.#reason || failure || "the peer sent no close frame";
+      notices.add(
+        `close ${label}`,
+        (count) =>
+          `${count} connection${
+            count > 1 ? "s" : ""
+          } closed with ${label}: ${why}`,
+      );
+    }
+    this.#onOver();
+  }
+
+  #wait(milliseconds: number, then: () => void): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(then, milliseconds);
+  }
+}
+
+/** Whether a text is longer than this in UTF-8, without encoding the usual one. */
+function exceeds(text: string, bytes: number): boolean {
+  return text.length * 3 > bytes &&
+    (text.length > bytes || new TextEncoder().encode(text).length > bytes);
+}
+
+function countLines(text: string): number {
+  let lines = 1;
+  for (let at = -1; (at = text.indexOf("\n", at + 1)) !== -1;) lines++;
+  return lines;
+}
