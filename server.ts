@@ -191,9 +191,9 @@ class RunningServer implements Server {
   }
 
   #route(request: Request): Response {
-    const pathname = URL.parse(request.url)?.pathname;
+    const pathname = pathOf(request);
     if (pathname === undefined) {
-      return reply(STATUS_CODE.BadRequest, "the Host header is no host");
+      return reply(STATUS_CODE.BadRequest, "the Host header is not a host");
     }
     if (pathname === "/ws" || (pathname === "/" && asksForWebSocket(request))) {
       return this.#handshake(request);
@@ -280,6 +280,14 @@ class RunningServer implements Server {
     for (const each of this.#connections) each[Symbol.dispose]();
     this.#notices[Symbol.dispose]();
   }
+}
+
+/** The path as it was sent: `new URL` would resolve a `..` that a proxy before
+ * this server, which guards a path, has not. `undefined` if the host would change
+ * where the path begins. */
+function pathOf({ url, headers }: Request): string | undefined {
+  if (/[/?#\\@\s]/.test(headers.get("host") ?? "")) return undefined;
+  return /^\w+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1];
 }
 
 /** The error of `Deno.serve` in words that say what to do. */

@@ -33,9 +33,14 @@ export class RawSocket implements Disposable {
     const socket = await RawSocket.connect(port);
     const headers: Record<string, string> = { ...HANDSHAKE };
     if (lines) headers["Sec-WebSocket-Protocol"] = LINES_PROTOCOL;
-    const { status } = await socket.request("GET /ws", headers);
-    if (status !== 101) throw new Error(`handshake refused with ${status}`);
-    return socket;
+    try {
+      const { status } = await socket.request("GET /ws", headers);
+      if (status !== 101) throw new Error(`handshake refused with ${status}`);
+      return socket;
+    } catch (error) {
+      socket[Symbol.dispose]();
+      throw error;
+    }
   }
 
   async write(bytes: Uint8Array): Promise<void> {
@@ -47,8 +52,8 @@ export class RawSocket implements Disposable {
   /** Reads so many bytes, or fewer if the peer ends before. */
   async read(length: number): Promise<Uint8Array> {
     while (this.#bytes.length < length && await this.#fill());
-    const bytes = this.#bytes.slice(0, length);
-    this.#bytes = this.#bytes.slice(length);
+    const bytes = this.#bytes.subarray(0, length);
+    this.#bytes = this.#bytes.subarray(length);
     return bytes;
   }
 

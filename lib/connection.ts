@@ -115,6 +115,8 @@ export class Connection {
    */
   drain(milliseconds: number): void {
     if (this.#state === "opening") {
+      // A peer that is still there opens within milliseconds.
+      this.#wait(FAULT_MS, () => this.#vanished());
       this.#socket.onopen = () => {
         this.#opened();
         this.drain(milliseconds);

@@ -50,7 +50,7 @@ export const serverCommand = {
     },
     maxBacklog: {
       type: "integer",
-      default: 8_388_608,
+      default: 4_194_304,
       min: 1024,
       max: 1_073_741_824,
       help: "bytes waiting for slow readers; over it the slowest get 1008",

@@ -20,6 +20,17 @@ export async function withServer(
   }
 }
 
+/** Opcodes (RFC 6455 section 5.2). */
+export const TEXT = 1;
+export const BINARY = 2;
+export const CLOSE = 8;
+export const PING = 9;
+export const PONG = 10;
+
+export function portOf(url: string): number {
+  return Number(new URL(url).port);
+}
+
 /** Waits for the next event of this type. */
 export function next<T extends Event>(
   target: EventTarget,
