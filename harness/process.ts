@@ -30,10 +30,14 @@ export function missing(path: string, ...args: string[]): boolean {
 /** The project's folder. */
 export const ROOT = new URL("..", import.meta.url).pathname;
 
-/** A command line as `deno task` runs it, with the task's permissions. */
-export function task(name: keyof typeof config.tasks): string[] {
-  const [, ...args] = config.tasks[name].command.split(" ");
-  return [Deno.execPath(), ...args];
+/** A command line as `deno task` runs it, with the task's permissions and those
+ * that are given here. */
+export function task(
+  name: keyof typeof config.tasks,
+  ...permissions: string[]
+): string[] {
+  const [, verb, ...args] = config.tasks[name].command.split(" ");
+  return [Deno.execPath(), verb, ...permissions, ...args];
 }
 
 /** What a command that has ended did. */
@@ -129,11 +133,19 @@ export class Process implements AsyncDisposable {
   }
 }
 
-/** Starts `ws-random server` as a process and waits until it listens. */
+/** Starts `ws-random server` as a process and waits until it listens. It may
+ * read the files that `--cert=` and `--key=` name. */
 export async function serverProcess(
   ...args: string[]
 ): Promise<{ server: Process; url: string; port: number }> {
-  const server = new Process([...task("server"), "--port=0", ...args]);
+  const read = args.flatMap((arg) =>
+    /^--(?:cert|key)=(.*)/.exec(arg)?.slice(1) ?? []
+  ).map((file) => `--allow-read=${file}`);
+  const server = new Process([
+    ...task("server", ...read),
+    "--port=0",
+    ...args,
+  ]);
   const [, url] = await server.until(/^Listening on (\S+)\n/);
   return { server, url, port: Number(new URL(url).port) };
 }

@@ -1,12 +1,17 @@
 /**
  * HTTP responses, the headers that every one of them carries, and the page's
- * files, read once and served from memory.
+ * files, which are part of the program.
  *
  * @module
  */
 
 import { eTag, ifNoneMatch } from "@std/http/etag";
 import { STATUS_CODE } from "@std/http/status";
+import appJs from "../static/app.js" with { type: "text" };
+import faviconSvg from "../static/favicon.svg" with { type: "text" };
+import indexHtml from "../static/index.html" with { type: "text" };
+import proofJs from "../static/proof.js" with { type: "text" };
+import styleCss from "../static/style.css" with { type: "text" };
 import { VERSION } from "./version.ts";
 
 /** Nothing but what this server itself serves may run, be shown or connected
@@ -54,51 +59,43 @@ export function reply(
   });
 }
 
-const encode = (text: string) => new TextEncoder().encode(text);
-
-/** The files and their types, by the path they are served at. */
-const FILES: Record<string, { file: string; type: string }> = {
-  "/": { file: "index.html", type: "text/html; charset=utf-8" },
-  "/app.js": { file: "app.js", type: "text/javascript; charset=utf-8" },
-  "/proof.js": { file: "proof.js", type: "text/javascript; charset=utf-8" },
-  "/style.css": { file: "style.css", type: "text/css; charset=utf-8" },
-  "/favicon.svg": { file: "favicon.svg", type: "image/svg+xml" },
+/** What is served at a path. The files are imported as text, so that they are
+ * part of the program wherever it runs: from a folder, a binary or a registry. */
+const FILES: Record<string, { text: string; type: string }> = {
+  "/": {
+    text: indexHtml.replace("{version}", VERSION),
+    type: "text/html; charset=utf-8",
+  },
+  "/app.js": { text: appJs, type: "text/javascript; charset=utf-8" },
+  "/proof.js": { text: proofJs, type: "text/javascript; charset=utf-8" },
+  "/style.css": { text: styleCss, type: "text/css; charset=utf-8" },
+  "/favicon.svg": { text: faviconSvg, type: "image/svg+xml" },
 };
 
 /** A file in memory and the headers it is served with. */
 export interface Asset {
-  /** What the file holds. */
   body: Uint8Array<ArrayBuffer>;
   /** `Content-Type`, a strong `ETag`, and `Cache-Control`. */
   headers: Record<string, string>;
 }
 
-/**
- * Reads the assets.
- *
- * @returns The assets by the path they are served at.
- *
- * @throws {Deno.errors.NotFound} If a file is missing.
- */
+/** The page's files by the path they are served at. */
 export async function loadAssets(): Promise<Map<string, Asset>> {
-  return new Map(
-    await Promise.all(
-      Object.entries(FILES).map(async ([path, { file, type }]) => {
-        const url = new URL(`../static/${file}`, import.meta.url);
-        const body = file === "index.html"
-          ? encode((await Deno.readTextFile(url)).replace("{version}", VERSION))
-          : await Deno.readFile(url);
-        const headers = {
-          "content-type": type,
-          "etag": await eTag(body) as string,
-          // Asked for each time, so that a new version shows; and never
-          // compressed by Deno before 2.7, which would make the ETag weak.
-          "cache-control": "no-cache, no-transform",
-        };
-        return [path, { body, headers }] as const;
-      }),
-    ),
-  );
+  const assets = new Map<string, Asset>();
+  for (const [path, { text, type }] of Object.entries(FILES)) {
+    const body = new TextEncoder().encode(text);
+    assets.set(path, {
+      body,
+      headers: {
+        "content-type": type,
+        "etag": await eTag(body) as string,
+        // Asked for each time, so that a new version shows; and never
+        // compressed by Deno before 2.7, which would make the ETag weak.
+        "cache-control": "no-cache, no-transform",
+      },
+    });
+  }
+  return assets;
 }
 
 /** The response to a GET or HEAD of an asset: 304 if the browser has it. */

@@ -4,6 +4,9 @@
  * @module
  */
 
+import { assertEquals } from "@std/assert";
+import { run } from "../harness/process.ts";
+import { loadAssets } from "../lib/http.ts";
 import type { ServerOptions } from "../lib/options.ts";
 import { type Server, startServer } from "../server.ts";
 
@@ -29,6 +32,27 @@ export const PONG = 10;
 
 export function portOf(url: string): number {
   return Number(new URL(url).port);
+}
+
+/** Asserts that the server at this address serves the same page, with the same
+ * ETags, as this program does. */
+export async function assertServesPage(url: string): Promise<void> {
+  for (const [path, { body, headers }] of await loadAssets()) {
+    const response = await fetch(new URL(path, url));
+    assertEquals(await response.bytes(), body, path);
+    for (const [name, value] of Object.entries(headers)) {
+      assertEquals(response.headers.get(name), value, `${name} of ${path}`);
+    }
+  }
+}
+
+/** Makes a folder for $DENO_DIR that holds npm packages only: nothing else has
+ * been downloaded into it. */
+export async function freshDenoDir(): Promise<string> {
+  const { stdout } = await run([Deno.execPath(), "info", "--json"]);
+  const folder = await Deno.makeTempDir();
+  await Deno.symlink(JSON.parse(stdout).npmCache, `${folder}/npm`);
+  return folder;
 }
 
 /** Waits for the next event of this type. */

@@ -464,7 +464,11 @@ Deno.test("TLS: https and wss with --cert and --key", { ignore }, async () => {
         [[`--cert=${key}`, `--key=${cert}`], 1, /--cert .* not usable/],
       ] as const
     ) {
-      const refused = await run([...task("server"), "--port=0", ...args]);
+      const refused = await run([
+        ...task("server", "--allow-read"),
+        "--port=0",
+        ...args,
+      ]);
       assertEquals(refused.code, code, refused.stderr);
       assertMatch(refused.stderr, message);
       assertEquals(refused.stderr.trimEnd().split("\n").length, 1);
@@ -559,7 +563,7 @@ Deno.test("after start the process can read no file and no variable", {
       });
     };
     await main(["--port=0"]);`;
-  const [deno, ...args] = task("server");
+  const [deno, ...args] = task("server", "--allow-read");
   const child = new Deno.Command(deno, {
     args: [...args.slice(0, -1), "--no-prompt", "-"],
     cwd: ROOT,
