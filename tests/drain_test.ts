@@ -10,7 +10,7 @@ import {
 import { encode, frame, HANDSHAKE, RawSocket } from "../harness/sockets.ts";
 import { startServer } from "../server.ts";
 import { parseResponse } from "../static/proof.js";
-import { BINARY, CLOSE, eventually, portOf, TEXT } from "./helpers.ts";
+import { BINARY, eventually, portOf, TEXT } from "./helpers.ts";
 
 const ignore = NO_PERMISSIONS;
 
@@ -48,43 +48,104 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   });
 }
 
+Deno.test("50 peers that ask one by one without a pause all see 1001", {
+  ignore,
+}, async () => {
+  const server = await startServer({ port: 0 });
+  const peers = Array.from({ length: 50 }, async () => {
+    using socket = await RawSocket.open(portOf(server.url));
+    for (;;) {
+      await socket.write(frame(TEXT, "and one more"));
+      const { opcode, payload } = await socket.frame() ?? {};
+      if (opcode !== TEXT) return payload?.join();
+    }
+  });
+  await eventually(() => server.metrics.requests > 1000);
+  const stopped = server.shutdown();
+  const goingAway = [3, 233, ...encode("server shuts down")].join();
+  assertEquals(await Promise.all(peers), new Array(50).fill(goingAway));
+  await stopped;
+});
+
+Deno.test("a fault during a drain keeps its own code", { ignore }, async () => {
+  const server = await startServer({ port: 0 });
+  const port = portOf(server.url);
+  using busy = await RawSocket.open(port);
+  using faulty = await RawSocket.open(port);
+  await faulty.write(frame(TEXT, "before"));
+  assertEquals((await faulty.frame())?.opcode, TEXT);
+  const stopped = server.shutdown();
+  await faulty.write(frame(BINARY, "x"));
+  assertEquals(await faulty.closeCode(), 1003);
+  assertEquals(await busy.closeCode(), 1001);
+  for (const socket of [busy, faulty]) socket.connection.closeWrite();
+  await stopped;
+  assertEquals(server.metrics.get('closes_total{code="1003"}'), 1);
+  assertEquals(server.metrics.get('closes_total{code="1001"}'), 1);
+});
+
 Deno.test(
-  "50 peers that ask one by one without a pause: each is answered and sees 1001",
+  "SIGTERM right after the line that it listens is a shutdown like any other",
   {
     ignore,
   },
   async () => {
-    const server = await startServer({ port: 0 });
-    /** Asks until the close frame comes; the number of requests unanswered then. */
-    const ask = async () => {
-      using socket = await RawSocket.open(portOf(server.url));
-      for (;;) {
-        await socket.write(frame(TEXT, "and one more"));
-        const response = await socket.frame();
-        if (response?.opcode === TEXT) continue;
-        return response?.opcode === CLOSE ? "unanswered" : "no close frame";
-      }
-    };
-    /** The close frame may come when a response was due, never instead of it. */
-    const talk = async () => {
-      using socket = await RawSocket.open(portOf(server.url));
-      await socket.write(frame(TEXT, "first"));
-      for (;;) {
-        const response = await socket.frame();
-        if (
-          response?.opcode !== TEXT
-        ) return `instead of a response: ${response}`;
-        // Closed right after the response: seen before the next request is sent.
-        const next = await socket.peek();
-        if (next === CLOSE) return await socket.closeCode();
-        await socket.write(frame(TEXT, "and one more"));
-      }
-    };
-    void ask;
-    const talks = Array.from({ length: 50 }, talk);
-    await eventually(() => server.metrics.requests > 1000);
-    const stopped = server.shutdown();
-    assertEquals(await Promise.all(talks), new Array(50).fill(1001));
-    await stopped;
+    for (let round = 0; round < 20; round++) {
+      await using server = new Process([...task("server"), "--port=0"]);
+      await server.until(/^Listening/); // not even the whole line
+      server.kill("SIGTERM");
+      assertEquals(await server.end(), 0);
+      assertMatch(server.stdout, /\nStopped after 0 connections/);
+    }
   },
 );
+
+Deno.test("peers that never stop or close do not keep it beyond --grace", {
+  ignore,
+}, async () => {
+  const { server, port } = await serverProcess("--grace=1");
+  await using _ = server;
+  using silent = await RawSocket.open(port); // will not answer the close
+  using half = await RawSocket.connect(port); // of a request
+  await half.write(encode("GET / HTTP/1.1\r\nHos"));
+  using busy = await RawSocket.open(port);
+  const sending = (async () => {
+    for (;;) {
+      await busy.write(frame(TEXT, "on and on").slice());
+      await busy.frame();
+    }
+  })().catch(() => {});
+  server.kill("SIGTERM");
+  assertEquals(await server.end(), 0);
+  assertEquals(await silent.closeCode(), 1001);
+  await sending;
+});
+
+Deno.test("while it drains new handshakes get 503 and are told why", {
+  ignore,
+}, async () => {
+  const { server, url, port } = await serverProcess("--grace=600");
+  await using _ = server;
+  using silent = await RawSocket.open(port);
+  server.kill("SIGTERM");
+  assertEquals(await silent.closeCode(), 1001);
+  const late = await fetch(`${url}ws`, { headers: HANDSHAKE });
+  assertEquals(late.status, 503);
+  assertMatch(await late.text(), /shuts down/);
+  const health = await fetch(`${url}healthz`);
+  assertEquals(health.status, 503);
+  assertEquals((await health.json()).status, "draining");
+  const metrics = await (await fetch(`${url}metrics`)).text();
+  assertMatch(metrics, /refusals_total\{reason="draining"\} 1\n/);
+  assertMatch(metrics, /refusals_total\{reason="full"\} 0\n/);
+});
+
+Deno.test("a second signal exits at once", { ignore }, async () => {
+  const { server, port } = await serverProcess("--grace=600");
+  await using _ = server;
+  using silent = await RawSocket.open(port);
+  server.kill("SIGTERM");
+  assertEquals(await silent.closeCode(), 1001); // it is shutting down
+  server.kill("SIGTERM");
+  assertEquals(await server.end(), 143);
+});
