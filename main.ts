@@ -19,7 +19,12 @@ function demo(args: string[]): Promise<number> {
     });
     console.error(`Listening on ${server.url}`);
     const url = server.url.replace(/^http(.*)/, "ws$1ws");
-    const status = await runClient({ url, ...options });
+    const status = await runClient({
+      url,
+      ca: undefined,
+      header: [],
+      ...options,
+    });
     await server.shutdown();
     return status;
   });
