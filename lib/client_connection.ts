@@ -88,10 +88,11 @@ export class ClientConnection {
   #answered = 0;
   /** What the watchdog saw at its last tick. */
   #seenOldest: number | undefined;
-  #seenResponses = 0;
+  #seenMessages = 0;
   /** Ticks since the oldest request was another one. */
   #oldestTicks = 0;
-  /** Ticks since the last response, if there was one for each request. */
+  /** Ticks since anything was sent or came, if there was a response for each
+   * request. */
   #silentTicks = 0;
 
   constructor(owner: Owner) {
@@ -112,7 +113,7 @@ export class ClientConnection {
       this.#answered =
       this.#answeredOfWindow =
         0;
-    this.#seenResponses = this.#oldestTicks = this.#silentTicks = 0;
+    this.#seenMessages = this.#oldestTicks = this.#silentTicks = 0;
     const socket = this.#socket = this.#owner.world.connect();
     let error = "";
     socket.onopen = () => this.#open(socket.protocol);
@@ -233,12 +234,13 @@ export class ClientConnection {
       (this.state === "open" && oldest !== undefined);
     const progress = oldest !== this.#seenOldest;
     this.#oldestTicks = waits && !progress ? this.#oldestTicks + 1 : 0;
-    // A response to each request, and some are unanswered all the same.
+    // As many responses as requests, and some are unanswered all the same.
+    const messages = this.#sent + this.#responses;
     const stuck = waits && this.#sent > 0 && this.#responses >= this.#sent &&
-      this.#responses === this.#seenResponses;
+      messages === this.#seenMessages;
     this.#silentTicks = stuck ? this.#silentTicks + 1 : 0;
     this.#seenOldest = oldest;
-    this.#seenResponses = this.#responses;
+    this.#seenMessages = messages;
 
     if (this.#oldestTicks * tick > timeout * 1000) {
       this.#break({
@@ -246,7 +248,7 @@ export class ClientConnection {
         fatal: false,
         unreachable: this.state === "connecting",
       });
-    } else if (this.#silentTicks * tick >= WRONG_MS) {
+    } else if (this.#silentTicks * tick > WRONG_MS) {
       const message = `${this.#inFlight.size} of ${this.#sent} requests got ` +
         "something else than their response";
       this.#break({ message, fatal: false });

@@ -90,6 +90,8 @@ export class Requests {
   readonly counters: Counters;
   /** While true, none is handed out: what came of them cannot be printed yet. */
   paused = false;
+  /** Is called when one is asked for before it is due. */
+  onEarly = () => {};
   #parts: string[];
   #perMillisecond: number;
   /** A stack, the oldest on top. */
@@ -124,11 +126,9 @@ export class Requests {
   /** The index of a request that was never sent, or `undefined` if none is left
    * or due yet. */
   takeNew(now: number): number | undefined {
-    const { sent } = this.counters;
-    if (this.paused || sent === this.count || this.dueAt() > now) {
-      return undefined;
-    }
-    return this.counters.sent++;
+    if (this.paused || this.counters.sent === this.count) return undefined;
+    if (this.dueAt() <= now) return this.counters.sent++;
+    this.onEarly();
   }
 
   /** When the next new request is due, in milliseconds. One that could not be

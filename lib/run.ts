@@ -56,12 +56,11 @@ export class Run implements Owner {
   readonly settings: Settings;
   #state: "running" | "closing" | "over" = "running";
   #connections: ClientConnection[];
-  #rate: number | undefined;
   #listener: Listener;
   #outcome = Promise.withResolvers<Outcome>();
   #cancelWatch = () => {};
   #cancelClose = () => {};
-  #cancelPace = () => {};
+  #cancelPace: (() => void) | undefined;
   /** Whose turn it is to send the next request that comes due. */
   #turn = 0;
 
@@ -81,6 +80,7 @@ export class Run implements Owner {
     const batch = Math.floor(SWIFT_BYTES / (bytes + 1));
     this.world = world;
     this.requests = new Requests(message, count, rate);
+    this.requests.onEarly = () => this.#pace();
     this.settings = {
       url: publicUrl(options.url),
       window: Math.min(window, Math.ceil(count / connections)),
@@ -89,7 +89,6 @@ export class Run implements Owner {
       timeout,
       tick: Math.min(TICK_MS, timeout * 1000 / TIMEOUT_TICKS),
     };
-    this.#rate = rate;
     this.#listener = listener;
     this.#connections = Array.from(
       { length: connections },
@@ -133,9 +132,7 @@ export class Run implements Owner {
 
   onOpen(): void {
     const { counters } = this.requests;
-    if (!Number.isNaN(counters.startedAt)) return;
-    counters.startedAt = this.world.now();
-    if (this.#rate) this.#pace();
+    if (Number.isNaN(counters.startedAt)) counters.startedAt = this.world.now();
   }
 
   onResponse(response: string): void {
@@ -172,15 +169,16 @@ export class Run implements Owner {
     }
   }
 
-  /** Sends new requests as they come due. */
+  /** Waits for the next request to be due, if there is a rate. */
   #pace(): void {
     const { requests, world } = this;
-    this.#sendDue();
-    this.#turn++;
-    if (requests.counters.sent === requests.count) return;
-    this.#cancelPace = world.after(
+    this.#cancelPace ??= world.after(
       Math.max(1, requests.dueAt() - world.now()),
-      () => this.#pace(),
+      () => {
+        this.#cancelPace = undefined;
+        this.#turn++;
+        this.#sendDue();
+      },
     );
   }
 
@@ -188,7 +186,7 @@ export class Run implements Owner {
     if (this.#state === "over") return;
     this.#state = "over";
     this.#cancelWatch();
-    this.#cancelPace();
+    this.#cancelPace?.();
     this.#cancelClose();
     for (const connection of this.#connections) connection.drop();
     this.#outcome.resolve(outcome);
