@@ -183,7 +183,7 @@ export class Connection implements Socket {
     const patience = this.state === "open" ? Math.min(timeout, 1000) : timeout;
     const waits = this.state === "connecting" || this.outstanding.length > 0;
     return waits && (now() - this.#lastSign >= patience ||
-      now() - this.outstanding[0].sentAt >= timeout);
+      now() - (this.outstanding[0]?.sentAt ?? now()) >= timeout);
   }
 }
 
