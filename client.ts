@@ -73,8 +73,6 @@ export async function runClient(options: ClientOptions): Promise<number> {
       complain(notice);
     },
   });
-  await Deno.permissions.revoke({ name: "read" }); // `--ca` has been read
-
   let status: number | undefined;
   const interrupted = Promise.withResolvers<void>();
   onTermination((exitStatus) => {
@@ -86,10 +84,12 @@ export async function runClient(options: ClientOptions): Promise<number> {
   const written = (write: Promise<void>) =>
     Promise.race([write, interrupted.promise.then(() => delay(LAST_WRITE_MS))]);
 
+  const end = run.start();
   const progress = isScreen(Deno.stderr) && !(prints && screen)
     ? showProgress(run)
     : undefined;
-  const { failure, stopped } = await run.start();
+  await Deno.permissions.revoke({ name: "read" }); // `--ca` has been read
+  const { failure, stopped } = await end;
   progress?.stop();
   const report = createReport(run.requests.counters, options, stopped);
   if (options.json) output.line(JSON.stringify(report, null, 2));

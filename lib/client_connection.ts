@@ -145,19 +145,25 @@ export class ClientConnection {
   /** Sends what may be sent now. */
   sendDue(now: number): void {
     if (this.state !== "open") return;
-    for (;;) {
-      const texts: string[] = [];
-      while (texts.length < this.#settings.batch) {
-        const index = this.#borrow(now);
-        if (index === undefined) break;
-        texts.push(this.#requests.text(index));
-      }
-      if (texts.length === 0) break;
-      this.#sent += texts.length;
-      this.#socket!.send(texts.join("\n"));
+    let message: string | undefined;
+    while ((message = this.#nextMessage(now)) !== undefined) {
+      this.#socket!.send(message);
     }
     const { counters } = this.#requests;
     counters.inFlight = Math.max(counters.inFlight, this.#inFlight.size);
+  }
+
+  /** As many requests as a message holds, or as may be sent now. */
+  #nextMessage(now: number): string | undefined {
+    let message: string | undefined;
+    for (let size = 0; size < this.#settings.batch; size++) {
+      const index = this.#borrow(now);
+      if (index === undefined) break;
+      const text = this.#requests.text(index);
+      message = message === undefined ? text : `${message}\n${text}`;
+      this.#sent++;
+    }
+    return message;
   }
 
   /** Borrows a request that was given back, or else a new one. */
