@@ -270,9 +270,10 @@ export class ClientConnection {
       this.#window = Math.max(1, Math.floor(this.#window / 2));
       this.#requests.giveBack(unanswered);
     }
-    // Where this try got somewhere, the next with half the window may, too.
-    const useless = failure.fatal && this.#answered === 0;
-    if (useless || this.#failures === retries) {
+    // A policy that let some through may let through half the window.
+    const smaller = failure.policy && this.#answered > 0 &&
+      unanswered.length > 1;
+    if ((failure.fatal && !smaller) || this.#failures === retries) {
       this.state = "gone";
       return this.#owner.onGone(this.#epitaph(failure));
     }

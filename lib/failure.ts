@@ -13,6 +13,8 @@ export interface Failure {
   message: string;
   /** Whether another try would end the same way. */
   fatal: boolean;
+  /** Whether fewer requests at a time might end otherwise. */
+  policy?: boolean;
   /** Whether there was no server to talk to. */
   unreachable?: boolean;
 }
@@ -73,6 +75,7 @@ export function describeFailure(
     return {
       message: `closed with ${code}${meaning}${said}`,
       fatal: code in FATAL_CODES,
+      policy: code === 1008,
     };
   }
   const cause = /failed to connect to WebSocket: (.*)/s.exec(error)?.[1];

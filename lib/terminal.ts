@@ -86,7 +86,8 @@ export class Output {
   flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    return this.#writing ??= this.#write();
+    if (this.#chunk !== "") this.#writing ??= this.#write();
+    return this.#writing ?? Promise.resolve();
   }
 
   async #write(): Promise<void> {

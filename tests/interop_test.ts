@@ -22,7 +22,7 @@ async function checkClient(url: string): Promise<void> {
     const { code, stderr } = await runClient(url, "-q", ...args);
     assertEquals(code, 0, stderr);
     assert(
-      stderr.endsWith(`${COUNT} responses to ${COUNT} requests\n`),
+      stderr.endsWith(`${COUNT} of ${COUNT} requests answered exactly once\n`),
       stderr,
     );
   }
