@@ -174,9 +174,9 @@ function isScreen(stream: { isTerminal(): boolean }): boolean {
 
 function columns(): number {
   try {
-    return Deno.consoleSize().columns;
+    return Deno.consoleSize().columns || 80;
   } catch {
-    return 80; // no terminal; what most of them have
+    return 80; // what most terminals have
   }
 }
 

@@ -138,7 +138,7 @@ export function parseFlags<T extends Flags>(
   });
   const given: Given = new Map();
   const help = tokens.some((token) =>
-    token.kind === "option" &&
+    token.kind === "option" && !(token.inlineValue && token.name !== "help") &&
     [token.rawName, token.value].some((text) =>
       text === "--help" || text === "-h"
     )

@@ -10,7 +10,7 @@ import {
   task,
 } from "../harness/process.ts";
 import { checkLines, report, withLiar } from "./client_helpers.ts";
-import { seeded, withServer } from "./helpers.ts";
+import { eventually, seeded, withServer } from "./helpers.ts";
 
 const ignore = NO_PERMISSIONS;
 
@@ -250,7 +250,7 @@ Deno.test("a server that hangs: the timeout ends it, and says so", {
       let hung: WebSocket | undefined;
       await withLiar((socket, request) => {
         if (++answers === 5000) hung = socket;
-        if (socket !== hung) socket.send(`${request} 7`);
+        if (socket !== hung) socket.send(`${request} ${answers % 100 + 1}`);
       }, async (url) => {
         const args = "-n 20k -w 10 --timeout 0.4".split(" ");
         const { code, stdout, stderr } = await runClient(url, ...args);
@@ -273,3 +273,121 @@ Deno.test("a closed port: one line, exit 1", { ignore }, async () => {
     /^ws-random: cannot reach \S+: tcp connect error; is the server running\?\n$/,
   );
 });
+
+/** A server that takes one connection at a time and answers the others with 503. */
+async function withOneSeat(
+  use: (url: string, refused: () => number) => Promise<void>,
+): Promise<void> {
+  let open = 0;
+  let refused = 0;
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    (request) => {
+      if (open > 0) {
+        refused++;
+        return new Response("full", { status: 503 });
+      }
+      open++;
+      const { socket, response } = Deno.upgradeWebSocket(request);
+      let nth = 0;
+      socket.onmessage = ({ data }) =>
+        socket.send(`${data} ${nth++ % 100 + 1}`);
+      socket.onclose = () => open--;
+      socket.onerror = (event) => event.preventDefault();
+      return response;
+    },
+  );
+  try {
+    await use(`ws://127.0.0.1:${server.addr.port}/`, () => refused);
+  } finally {
+    await server.shutdown();
+  }
+}
+
+Deno.test("a connection that cannot open gives up alone, with one line", {
+  ignore,
+}, () =>
+  withOneSeat(async (url) => {
+    const args = "-c 3 -n 2000 --rate 1000 --retries 1".split(" ");
+    const { code, stdout, stderr } = await runClient(url, ...args);
+    assertEquals(code, 0, stderr);
+    checkLines(stdout, 2000);
+    assertMatch(
+      stderr,
+      /^ws-random: cannot reach \S+: handshake refused with 503 Service Unavailable\nserver /,
+    );
+    assertMatch(stderr, /on each of 1 connection,/);
+  }));
+
+Deno.test("Ctrl-C ends the client while a connection is in backoff", {
+  ignore,
+}, () =>
+  withOneSeat(async (url, refused) => {
+    await using client = new Process([
+      ...task("client"),
+      url,
+      ..."-c 2 --rate 100 --retries 1000".split(" "),
+    ], { stderr: "piped", env: { NO_COLOR: "1" } });
+    await client.until(/^Message 1 /m);
+    await eventually(() => refused() > 3); // delays of up to 2 s by now
+    client.kill("SIGINT");
+    const [code, stderr] = await Promise.all([client.end(), client.stderr()]);
+    assertEquals(code, 130);
+    assertMatch(stderr, /\ninterrupted: \d+ of 10000 requests answered\n$/);
+  }));
+
+Deno.test(
+  "a run that is done does not wait for another connection's handshake",
+  {
+    ignore,
+  },
+  async () => {
+    let connections = 0;
+    const hanging = Promise.withResolvers<Response>();
+    const server = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen() {} },
+      (request) => {
+        if (connections++ > 0) return hanging.promise;
+        const { socket, response } = Deno.upgradeWebSocket(request);
+        socket.onmessage = ({ data }) => socket.send(`${data} 7`);
+        return response;
+      },
+    );
+    const url = `ws://127.0.0.1:${server.addr.port}/`;
+    // The timeout of a day is longer than this test may take.
+    const args = "-c 2 -n 100 --timeout 86400".split(" ");
+    const { code, stdout } = await runClient(url, ...args);
+    assertEquals([code, connections], [0, 2]);
+    checkLines(stdout, 100);
+    hanging.resolve(new Response());
+    await server.shutdown();
+  },
+);
+
+Deno.test("a peer that cuts deep windows off is asked for less each time", {
+  ignore,
+}, async () => {
+  // More than eight unanswered requests, and it closes with 1008 after three.
+  let reconnects = 0;
+  await withLiar((socket, request, nth) => {
+    const queue = queues.get(socket) ?? [];
+    queues.set(socket, queue);
+    queue.push(`${request} ${nth % 100 + 1}`);
+    if (queue.length === 1) {
+      setTimeout(() => {
+        const deep = queue.length > 8;
+        if (deep) reconnects++;
+        for (const response of queue.splice(0, deep ? 3 : 8)) {
+          socket.send(response);
+        }
+        if (deep) socket.close(1008, "responses are not being read");
+      }, 1);
+    }
+  }, async (url) => {
+    const { code, stderr } = await runClient(url, "-n", "2000");
+    assertEquals(code, 0, stderr);
+    assert(reconnects > 6 && reconnects < 500, `${reconnects} reconnects`);
+  });
+});
+
+const queues = new WeakMap<WebSocket, string[]>();
