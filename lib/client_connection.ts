@@ -16,6 +16,7 @@ import { describeFailure, type Failure } from "./failure.ts";
 import { InFlight } from "./in_flight.ts";
 import { LINES_PROTOCOL } from "./protocol.ts";
 import type { Requests } from "./requests.ts";
+import { Watchdog } from "./watchdog.ts";
 import type { Socket, World } from "./world.ts";
 import { parseResponse } from "../static/proof.js";
 
@@ -26,10 +27,6 @@ const BACKOFF_MS = 50;
 const BACKOFF_FACTOR = 4;
 /** The longest delay, in milliseconds. */
 const MAX_BACKOFF_MS = 2000;
-
-/** How long a connection stays that has had as many responses as requests, in
- * milliseconds, when some are unanswered all the same. */
-const WRONG_MS = 1000;
 
 /** What a run's connections have in common. */
 export interface Settings {
@@ -56,7 +53,7 @@ export interface Owner {
   onResponse(response: string): void;
   /** All requests have their responses. */
   onDone(): void;
-  /** A connection broke, and what was unanswered on it was given back. */
+  /** A connection broke and gave back what was unanswered. */
   onBroken(): void;
   /** A connection ended for good; why, if it gave up. */
   onGone(reason?: string): void;
@@ -86,34 +83,26 @@ export class ClientConnection {
   #sent = 0;
   #responses = 0;
   #answered = 0;
-  /** What the watchdog saw at its last tick. */
-  #seenOldest: number | undefined;
-  #seenMessages = 0;
-  /** Ticks since the oldest request was another one. */
-  #oldestTicks = 0;
-  /** Ticks since anything was sent or came, if there was a response for each
-   * request. */
-  #silentTicks = 0;
+  #watchdog: Watchdog;
 
   constructor(owner: Owner) {
     this.#owner = owner;
     this.#requests = owner.requests;
     this.#settings = owner.settings;
-    this.#window = owner.settings.window;
+    const { window, timeout, tick } = owner.settings;
+    this.#window = window;
+    this.#watchdog = new Watchdog(timeout * 1000, tick);
     this.#inFlight = new InFlight(
-      this.#window,
+      window,
       (index) => this.#requests.overtake(index),
     );
   }
 
   connect(): void {
     this.state = "connecting";
-    this.#sent =
-      this.#responses =
-      this.#answered =
-      this.#answeredOfWindow =
-        0;
-    this.#seenMessages = this.#oldestTicks = this.#silentTicks = 0;
+    this.#sent = this.#responses = 0;
+    this.#answered = this.#answeredOfWindow = 0;
+    this.#watchdog.reset();
     const socket = this.#socket = this.#owner.world.connect();
     let error = "";
     socket.onopen = () => this.#open(socket.protocol);
@@ -231,32 +220,21 @@ export class ClientConnection {
     this.#owner.onResponse(response);
   }
 
-  /** A tick of the watchdog. Ticks are counted, not time: a client that was
-   * itself asleep blames nobody. */
   watch(): void {
-    const { timeout, tick } = this.#settings;
-    const { oldest } = this.#inFlight;
-    const waits = this.state === "connecting" ||
-      (this.state === "open" && oldest !== undefined);
-    const progress = oldest !== this.#seenOldest;
-    this.#oldestTicks = waits && !progress ? this.#oldestTicks + 1 : 0;
-    // As many responses as requests, and some are unanswered all the same.
-    const messages = this.#sent + this.#responses;
-    const stuck = waits && this.#sent > 0 && this.#responses >= this.#sent &&
-      messages === this.#seenMessages;
-    this.#silentTicks = stuck ? this.#silentTicks + 1 : 0;
-    this.#seenOldest = oldest;
-    this.#seenMessages = messages;
-
-    if (this.#oldestTicks * tick > timeout * 1000) {
-      this.#break({
-        message: `no answer for ${timeout} s`,
-        fatal: false,
-        unreachable: this.state === "connecting",
-      });
-    } else if (this.#silentTicks * tick > WRONG_MS) {
-      const message = `${this.#inFlight.size} of ${this.#sent} requests got ` +
-        "something else than their response";
+    const { oldest, size } = this.#inFlight;
+    const connecting = this.state === "connecting";
+    const trouble = this.#watchdog.look({
+      waits: connecting || (this.state === "open" && size > 0),
+      oldest,
+      sent: this.#sent,
+      responses: this.#responses,
+    });
+    if (trouble === "silent") {
+      const message = `no answer for ${this.#settings.timeout} s`;
+      this.#break({ message, fatal: false, unreachable: connecting });
+    } else if (trouble === "wrong") {
+      const message =
+        `${size} of ${this.#sent} requests got something else than their response`;
       this.#break({ message, fatal: false });
     }
   }

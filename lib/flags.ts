@@ -138,10 +138,10 @@ export function parseFlags<T extends Flags>(
   });
   const given: Given = new Map();
   const help = tokens.some((token) =>
-    token.kind === "option" && !(token.inlineValue && token.name !== "help") &&
-    [token.rawName, token.value].some((text) =>
-      text === "--help" || text === "-h"
-    )
+    token.kind === "option" && (token.name === "help"
+      ? token.value !== "false"
+      // Taken for the value of the option before it.
+      : !token.inlineValue && ["--help", "-h"].includes(token.value ?? ""))
   );
   if (help) given.set("help", ["true"]);
   else readTokens(tokens, entries, given);

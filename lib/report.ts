@@ -208,7 +208,7 @@ export function reportText(report: Report): string {
     ],
     time: [`${report.seconds} s`, `${report.perSecond} answered per second`],
     "in flight": [
-      `${report.inFlight} at most on each of ${plural(report.connections)}`,
+      `${report.inFlight} at most on ${plural(report.connections)}`,
       `${report.reconnects} reconnects`,
       `${report.resent} resent`,
     ],
@@ -227,7 +227,9 @@ export function reportText(report: Report): string {
 }
 
 function plural(connections: number): string {
-  return connections === 1 ? "1 connection" : `${connections} connections`;
+  return connections === 1
+    ? "1 connection"
+    : `each of ${connections} connections`;
 }
 
 function doubt({ answered, numbers }: Report): string {

@@ -16,7 +16,7 @@ function answering(tls: { cert?: string; key?: string } = {}) {
       ...tls as { cert: string; key: string },
     },
     (request) => {
-      handshakes.push(request.headers);
+      handshakes.push(new Headers(request.headers));
       const { socket, response } = Deno.upgradeWebSocket(request);
       socket.onmessage = ({ data }) => socket.send(`${data} 7`);
       socket.onerror = (event) => event.preventDefault();
