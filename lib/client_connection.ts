@@ -59,7 +59,6 @@ export interface Owner {
   onGone(reason?: string): void;
 }
 
-/** A connection of the client. */
 export class ClientConnection {
   state: "waiting" | "connecting" | "open" | "closing" | "gone" = "waiting";
   #owner: Owner;
@@ -209,6 +208,7 @@ export class ClientConnection {
     if (wrong !== undefined) this.#inFlight.take(wrong);
     this.#requests.reject(response, wrong);
   }
+
   #accepted(response: string, now: number): void {
     this.#requests.counters.endedAt = now;
     this.#failures = 0;
@@ -282,7 +282,6 @@ export class ClientConnection {
     this.#socket!.close(1000);
   }
 
-  /** Ends at once. */
   drop(): void {
     if (this.state === "gone") return;
     this.state = "gone";

@@ -22,13 +22,11 @@ export interface Described {
 
 /** On or off. */
 export interface BooleanFlag extends Described {
-  /** The kind of value. */
   type: "boolean";
 }
 
 /** A text. */
 export interface TextFlag extends Described {
-  /** The kind of value. */
   type: "text";
   /** What `--help` calls the value. */
   placeholder?: string;
@@ -45,7 +43,6 @@ export interface TextFlag extends Described {
 
 /** A text that may be given more than once. */
 export interface ListFlag extends Described {
-  /** The kind of value. */
   type: "list";
   /** What `--help` calls the value. */
   placeholder?: string;
@@ -55,7 +52,6 @@ export interface ListFlag extends Described {
 
 /** A number. */
 export interface NumberFlag extends Described {
-  /** The kind of value. */
   type: "integer" | "decimal";
   /** The value if none is given; without it that is `undefined`. */
   default?: number;
@@ -74,13 +70,10 @@ export type Flag = BooleanFlag | TextFlag | ListFlag | NumberFlag;
  * `maxMessage`. */
 export type Flags = Record<string, Flag>;
 
-/** A command: its name, its summary, and its table. */
+/** A command and its table. */
 export interface Command<T extends Flags = Flags> {
-  /** `server`, `client`, … */
   name: string;
-  /** What the command does, in a line. */
   summary: string;
-  /** Its options. */
   flags: T;
 }
 
@@ -98,7 +91,6 @@ export type Options<T extends Flags> = { [K in keyof T]: Value<T[K]> };
 /** A command line that cannot be carried out. The message names the option and
  * the value, in one line. */
 export class UsageError extends Error {
-  /** The name of the error. */
   override name = "UsageError";
 }
 
