@@ -6,7 +6,7 @@
 
 import { main as client, runClient } from "./client.ts";
 import { complain, EXIT_OK, EXIT_USAGE, runCommand } from "./lib/command.ts";
-import { type Command, parseFlags } from "./lib/flags.ts";
+import type { Command } from "./lib/flags.ts";
 import { clientCommand, demoCommand, serverCommand } from "./lib/options.ts";
 import { VERSION } from "./lib/version.ts";
 import { main as server, startServer } from "./server.ts";
@@ -17,7 +17,12 @@ function demo(args: string[]): Promise<number> {
     const server = await startServer({ port: 0 });
     console.error(`Listening on ${server.url}`);
     const url = server.url.replace(/^http(.*)/, "ws$1ws");
-    const status = await runClient({ url, ...options });
+    const status = await runClient({
+      url,
+      ca: undefined,
+      header: [],
+      ...options,
+    });
     await server.shutdown();
     return status;
   });

@@ -7,7 +7,7 @@
  */
 
 import { STATUS_CODE } from "@std/http/status";
-import { EXIT_OK, runCommand } from "./lib/command.ts";
+import { EXIT_OK, onTermination, runCommand } from "./lib/command.ts";
 import { Connection, type Shared } from "./lib/connection.ts";
 import { defaults, UsageError } from "./lib/flags.ts";
 import {
@@ -333,7 +333,7 @@ async function within(
  */
 export function main(args: string[]): Promise<number> {
   return runCommand(serverCommand, args, async (options) => {
-    const signalled = terminationSignal();
+    const signalled = new Promise<number>(onTermination);
     const server = await startServer(options);
     const everywhere = ["0.0.0.0", "::", "[::]"].includes(options.host);
     console.log(
@@ -344,22 +344,12 @@ export function main(args: string[]): Promise<number> {
     await Deno.permissions.revoke({ name: "env" });
 
     await signalled;
-    terminationSignal().then((status) => Deno.exit(status));
     await server.shutdown();
     const { connections, requests } = server.metrics;
     console.log(
       `Stopped after ${connections} connections and ${requests} requests`,
     );
     return EXIT_OK;
-  });
-}
-
-/** Waits for SIGINT or SIGTERM. */
-function terminationSignal(): Promise<number> {
-  return new Promise((resolve) => {
-    Deno.addSignalListener("SIGINT", () => resolve(130));
-    if (Deno.build.os === "windows") return; // it knows no SIGTERM
-    Deno.addSignalListener("SIGTERM", () => resolve(143));
   });
 }
 

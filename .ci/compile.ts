@@ -29,8 +29,8 @@ const { code } = await new Deno.Command(Deno.execPath(), {
     "--quiet",
     "--no-prompt",
     "--allow-net",
-    "--allow-read", // for --cert and --key; given up after start
-    "--allow-env=HOST,PORT",
+    "--allow-read", // for --ca, --cert and --key; given up after start
+    "--allow-env=HOST,PORT,TERM",
     "--output=ws-random",
     ...Deno.args,
     "main.ts",

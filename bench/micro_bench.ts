@@ -21,7 +21,7 @@ Deno.bench("answer a request", () => {
 });
 
 Deno.bench("answer 50 lines", () => {
-  answerLines(lines).join("\n");
+  answerLines(lines)!.join("\n");
 });
 
 Deno.bench("check a response", () => {

@@ -13,6 +13,7 @@ import {
   parseFlags,
   UsageError,
 } from "./flags.ts";
+import { escapeText } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
 /** Every request answered and valid; the server shut down as asked. */
@@ -21,8 +22,16 @@ export const EXIT_OK = 0;
 export const EXIT_FAILURE = 1;
 /** The command line could not be understood. */
 export const EXIT_USAGE = 2;
-/** Ended by Ctrl-C: 128 and the number of the signal, as shells have it. */
-export const EXIT_INTERRUPTED = 130;
+/** Signals that end a command, and its exit status then: 128 and the number of
+ * the signal, as shells have it. */
+const SIGNALS: [Deno.Signal, number][] = Deno.build.os === "windows"
+  ? [["SIGINT", 130]] // it knows no SIGTERM
+  : [["SIGINT", 130], ["SIGTERM", 143]];
+
+/** How long after a signal another is the same key press, in milliseconds: npx
+ * and `deno task` pass a Ctrl-C on that the terminal sends to all of them, and
+ * it comes a second time within some 2 ms. */
+const SAME_PRESS_MS = 500;
 
 /**
  * Runs a command with its arguments.
@@ -50,7 +59,30 @@ export async function runCommand<T extends Flags>(
   }
 }
 
+/**
+ * Ends a command in order at the first SIGINT or SIGTERM, and at once at a later
+ * one.
+ *
+ * @param end Is told the exit status at the first.
+ */
+export function onTermination(end: (status: number) => void): void {
+  let signalledAt: number | undefined;
+  for (const [signal, status] of SIGNALS) {
+    Deno.addSignalListener(signal, () => {
+      if (signalledAt === undefined) {
+        signalledAt = performance.now();
+        end(status);
+      } else if (performance.now() - signalledAt > SAME_PRESS_MS) {
+        Deno.exit(status);
+      }
+    });
+  }
+}
+
 /** Prints one line on stderr. */
 export function complain(message: string): void {
-  console.error(`ws-random: ${message.replaceAll(/\s*\n\s*/g, " ")}`);
+  const line = escapeText(message.replaceAll(/\s*\n\s*/g, " "));
+  try {
+    console.error("%s", `ws-random: ${line}`);
+  } catch { /* a full disk, say: then there is nobody to tell */ }
 }

@@ -5,7 +5,10 @@
  * @module
  */
 
-import { parseArgs } from "@std/cli/parse-args";
+// Not @std/cli: that refuses -n10k and --message '', takes --quiet=0 for true,
+// and does not say which arguments it has read as what.
+import { parseArgs } from "node:util";
+import { cut } from "./terminal.ts";
 
 /** What every row of a table has. */
 export interface Described {
@@ -19,14 +22,16 @@ export interface Described {
 
 /** On or off. */
 export interface BooleanFlag extends Described {
-  /** The kind of value. */
   type: "boolean";
 }
 
 /** A text. */
 export interface TextFlag extends Described {
-  /** The kind of value. */
   type: "text";
+  /** What `--help` calls the value. */
+  placeholder?: string;
+  /** The value may be empty. */
+  empty?: true;
   /** The value if none is given; without it that is `undefined`. */
   default?: string;
   /** Returns the value as it is used; throws an `Error` that says what the
@@ -38,15 +43,15 @@ export interface TextFlag extends Described {
 
 /** A text that may be given more than once. */
 export interface ListFlag extends Described {
-  /** The kind of value. */
   type: "list";
+  /** What `--help` calls the value. */
+  placeholder?: string;
   /** As of {@linkcode TextFlag}. */
   check?: (value: string) => string;
 }
 
 /** A number. */
 export interface NumberFlag extends Described {
-  /** The kind of value. */
   type: "integer" | "decimal";
   /** The value if none is given; without it that is `undefined`. */
   default?: number;
@@ -65,13 +70,10 @@ export type Flag = BooleanFlag | TextFlag | ListFlag | NumberFlag;
  * `maxMessage`. */
 export type Flags = Record<string, Flag>;
 
-/** A command: its name, its summary, and its table. */
+/** A command and its table. */
 export interface Command<T extends Flags = Flags> {
-  /** `server`, `client`, … */
   name: string;
-  /** What the command does, in a line. */
   summary: string;
-  /** Its options. */
   flags: T;
 }
 
@@ -89,7 +91,6 @@ export type Options<T extends Flags> = { [K in keyof T]: Value<T[K]> };
 /** A command line that cannot be carried out. The message names the option and
  * the value, in one line. */
 export class UsageError extends Error {
-  /** The name of the error. */
   override name = "UsageError";
 }
 
@@ -100,7 +101,7 @@ export const COMMON_FLAGS = {
 } as const satisfies Flags;
 
 /**
- * Reads a command line.
+ * Reads a command line. With `--help` nothing else in it counts.
  *
  * @returns The value of every option of the table, and of `help` and `version`.
  *
@@ -113,40 +114,37 @@ export function parseFlags<T extends Flags>(
 ): Options<T & typeof COMMON_FLAGS> {
   const flags: Flags = { ...command.flags, ...COMMON_FLAGS };
   const entries = Object.entries(flags);
-  const names = (wanted: (flag: Flag) => boolean) =>
-    entries.filter(([, flag]) => wanted(flag)).map(([name]) => kebab(name));
-
-  const parsed = parseArgs(args, {
-    boolean: names((flag) => flag.type === "boolean"),
-    string: ["_", ...names((flag) => flag.type !== "boolean")],
-    collect: names((flag) => flag.type === "list"),
-    alias: Object.fromEntries(
-      entries.flatMap(([name, { short }]) =>
-        short ? [[kebab(name), short]] : []
-      ),
-    ),
-    unknown: (arg: string, key?: string) => {
-      if (key !== undefined) throw new UsageError(`unknown option ${arg}`);
-    },
-  }) as Record<string, string | string[] | boolean> & { _: string[] };
-
-  const positionals = entries.filter(([, flag]) => flag.positional);
-  const surplus = parsed._[positionals.length];
-  if (surplus !== undefined) {
-    throw new UsageError(`unexpected argument ${JSON.stringify(surplus)}`);
-  }
+  const named = entries.filter(([, flag]) => !flag.positional);
+  const { tokens } = parseArgs({
+    args,
+    strict: false,
+    tokens: true,
+    allowPositionals: true,
+    options: Object.fromEntries(named.map(([name, { type, short }]) => [
+      kebab(name),
+      {
+        type: type === "boolean" ? "boolean" : "string",
+        ...(short && { short }),
+      },
+    ])),
+  });
+  const given: Given = new Map();
+  const help = tokens.some((token) =>
+    token.kind === "option" && (token.name === "help"
+      ? token.value !== "false"
+      // Taken for the value of the option before it.
+      : !token.inlineValue && ["--help", "-h"].includes(token.value ?? ""))
+  );
+  if (help) given.set("help", ["true"]);
+  else readTokens(tokens, entries, given);
 
   const value = (name: string, flag: Flag): unknown => {
     const option = flag.positional ? name : `--${kebab(name)}`;
-    const given = flag.positional
-      ? parsed._[positionals.findIndex(([other]) => other === name)]
-      : parsed[kebab(name)];
-    if (flag.type === "boolean") return given;
-    if (flag.type === "list") {
-      return (given as string[]).map((item) => convert(option, item, flag));
-    }
-    if (given !== undefined) return convert(option, given as string, flag);
-    const variable = flag.env && Deno.env.get(flag.env);
+    const values = given.get(name)?.map((text) => convert(option, text, flag));
+    if (flag.type === "list") return values ?? [];
+    if (values) return values.at(-1);
+    if (flag.type === "boolean") return false;
+    const variable = !help && flag.env ? Deno.env.get(flag.env) : undefined;
     return variable ? convert(`$${flag.env}`, variable, flag) : flag.default;
   };
   return Object.fromEntries(
@@ -163,6 +161,53 @@ export function defaults<T extends Flags>({ flags }: Command<T>): Options<T> {
   ) as Options<T>;
 }
 
+/** The values of each option that is on a command line, by its name in the
+ * table. */
+type Given = Map<string, string[]>;
+
+type Token = NonNullable<ReturnType<typeof parseArgs>["tokens"]>[number];
+
+function readTokens(
+  tokens: Token[],
+  entries: [string, Flag][],
+  given: Given,
+): void {
+  const positionals = entries.filter(([, flag]) => flag.positional);
+  const add = (name: string, value: string) =>
+    given.set(name, [...given.get(name) ?? [], value]);
+  for (const token of tokens) {
+    if (token.kind === "positional") {
+      const positional = positionals.shift();
+      if (!positional) {
+        throw new UsageError(`unexpected argument ${quoted(token.value)}`);
+      }
+      add(positional[0], token.value);
+    } else if (token.kind === "option") {
+      const found = entries.find(([name, flag]) =>
+        !flag.positional && kebab(name) === token.name
+      );
+      if (!found) throw new UsageError(`unknown option ${token.rawName}`);
+      add(found[0], valueOf(token, found[1]));
+    }
+  }
+}
+
+function valueOf(token: Token & { kind: "option" }, flag: Flag): string {
+  const { name, rawName, value, inlineValue } = token;
+  if (flag.type === "boolean") return value ?? "true";
+  if (value === undefined) throw new UsageError(`--${name} needs a value`);
+  if (inlineValue) {
+    // -n=5
+    return rawName.startsWith("--") ? value : value.replace(/^=/, "");
+  }
+  if (/^-[^\d.]/.test(value)) { // more likely the next option
+    throw new UsageError(
+      `--${name} needs a value; if it is ${quoted(value)}, write --${name}=…`,
+    );
+  }
+  return value;
+}
+
 /** The text that `--help` prints. */
 export function helpText({ name, summary, flags }: Command): string {
   const rows = Object.entries({ ...flags, ...COMMON_FLAGS } as Flags)
@@ -170,7 +215,7 @@ export function helpText({ name, summary, flags }: Command): string {
       const left = flag.positional
         ? `  [${name}]`
         : `  ${flag.short ? `-${flag.short},` : "   "} --${kebab(name)}` +
-          (flag.type === "boolean" ? "" : ` <${PLACEHOLDER[flag.type]}>`);
+          (flag.type === "boolean" ? "" : ` <${placeholder(flag)}>`);
       return [left, flag.help + defaultOf(flag)];
     });
   const width = Math.max(...rows.map(([left]) => left.length));
@@ -188,7 +233,9 @@ export function helpText({ name, summary, flags }: Command): string {
   ].join("\n");
 }
 
-const PLACEHOLDER = { text: "text", list: "text", integer: "n", decimal: "n" };
+function placeholder(flag: Exclude<Flag, BooleanFlag>): string {
+  return "min" in flag ? "n" : flag.placeholder ?? "text";
+}
 
 function defaultOf(flag: Flag): string {
   if (!("default" in flag)) return "";
@@ -205,27 +252,44 @@ function kebab(name: string): string {
 function convert(
   option: string,
   given: string,
-  flag: TextFlag | ListFlag | NumberFlag,
-): string | number {
-  if (given === "") throw new UsageError(`${option} needs a value`);
+  flag: Flag,
+): string | number | boolean {
+  if (given === "" && !("empty" in flag)) {
+    throw new UsageError(`${option} needs a value`);
+  }
   try {
-    return "min" in flag
-      ? parseNumber(given, flag)
-      : flag.check?.(given) ?? given;
+    if (flag.type === "boolean") return parseBoolean(given);
+    if ("min" in flag) return parseNumber(given, flag);
+    return flag.check?.(given) ?? given;
   } catch (error) {
     throw new UsageError(
-      `${option}: ${JSON.stringify(given)} ${(error as Error).message}`,
+      `${option}: ${quoted(given)} ${(error as Error).message}`,
     );
   }
 }
 
-const UNITS: Record<string, number> = { "": 1, k: 1e3, m: 1e6 };
+/** A text of the user's as a message repeats it. */
+function quoted(text: string): string {
+  return JSON.stringify(cut(text, 100));
+}
+
+function parseBoolean(text: string): boolean {
+  if (text !== "true" && text !== "false") {
+    throw new Error("is neither true nor false");
+  }
+  return text === "true";
+}
+
+const EXPONENTS: Record<string, number> = { "": 0, k: 3, m: 6 };
 
 /** `10k`, `2.5m`, `1_000_000` or `0.5`. */
 function parseNumber(text: string, { type, min, max }: NumberFlag): number {
   const match = /^(\d+(?:_\d+)*(?:\.\d+)?)([km]?)$/i.exec(text);
+  // As one literal, or 1.001k would not be 1001.
   const value = match
-    ? Number(match[1].replaceAll("_", "")) * UNITS[match[2].toLowerCase()]
+    ? Number(
+      `${match[1].replaceAll("_", "")}e${EXPONENTS[match[2].toLowerCase()]}`,
+    )
     : NaN;
   if (
     !(value >= min && value <= max) ||

@@ -115,10 +115,10 @@ export const clientCommand = {
     window: {
       type: "integer",
       short: "w",
-      default: 1000,
       min: 1,
       max: 1_000_000,
-      help: "unanswered requests per connection; 1 is strict ping-pong",
+      help: "unanswered requests per connection; 1 is strict ping-pong " +
+        "[default: 1000, or 1 MiB of them if that is less]",
     },
     batch: {
       type: "integer",
@@ -131,6 +131,7 @@ export const clientCommand = {
     message: {
       type: "text",
       default: "Message {i}",
+      empty: true,
       help: "text of a request; {i} is 1, 2, 3, …",
     },
     rate: {
@@ -153,6 +154,17 @@ export const clientCommand = {
       max: 1_000_000,
       help: "reconnects in a row without progress before giving up",
     },
+    ca: {
+      type: "text",
+      placeholder: "file",
+      help: "PEM file of a private authority to trust, for wss",
+    },
+    header: {
+      type: "list",
+      placeholder: "name: value",
+      check: checkHeader,
+      help: "send this header with the handshake; may be repeated",
+    },
     quiet: { type: "boolean", short: "q", help: "no response lines" },
     json: {
       type: "boolean",
@@ -165,9 +177,10 @@ export const clientCommand = {
 /** What `ws-random client` takes. */
 export type ClientOptions = Options<typeof clientCommand.flags>;
 
-const { url: _url, ...demoFlags } = clientCommand.flags;
+const { url: _url, ca: _ca, header: _header, ...demoFlags } =
+  clientCommand.flags;
 
-/** `ws-random demo`: the client's options but for the URL. */
+/** `ws-random demo`: the client's options but for those of another server. */
 export const demoCommand = {
   name: "demo",
   summary: "Start a server on a free port and run the client against it.",
@@ -181,6 +194,17 @@ function checkUrl(text: string): string {
   }
   url.hash = ""; // never sent, and the WebSocket constructor refuses it
   return url.href;
+}
+
+function checkHeader(text: string): string {
+  const [name, value] = text.split(/:\s*(.*)/s, 2);
+  try {
+    if (value === undefined) throw new TypeError();
+    new Headers([[name, value]]);
+  } catch {
+    throw new Error("is not a header like Authorization: Bearer secret");
+  }
+  return text;
 }
 
 function checkOrigin(text: string): string {

@@ -1,76 +1,75 @@
 /**
- * The client's figures: counted while it runs, then one structure that is
- * printed as JSON or as text.
+ * The client's figures: what was counted and kept while it ran, then one
+ * structure that is printed as JSON or as text.
  *
  * @module
  */
 
 import { chiSquare, pValue } from "../static/proof.js";
+import type { ClientOptions } from "./options.ts";
+import { type Counters, Fate } from "./requests.ts";
+import { cut, escapeText } from "./terminal.ts";
+import { VERSION } from "./version.ts";
+import { publicUrl } from "./world.ts";
 
-/** What is counted during a run. */
-export interface Tally {
-  /** Milliseconds from the first `send` of a request to its valid response, by
-   * request; `NaN` until then. It is the proof too: a request is answered when
-   * its latency is a number, and can be so only once. */
-  latencies: Float32Array<ArrayBuffer>;
-  /** How often each of the numbers 1 to 100 came. */
-  counts: number[];
-  /** Distinct requests sent. They are numbered, so these are the first ones. */
-  sent: number;
-  /** Requests with a valid response. */
-  answered: number;
-  /** Responses that are not their request and a number from 1 to 100. */
-  invalid: number;
-  /** The first of them: in whose place it came, counted from 1, or `null` if it
-   * answers nothing, and its text. */
-  firstInvalid: { request: number | null; response: string } | null;
-  /** Requests sent again after a reconnect. */
-  resent: number;
-  /** Connections opened to replace one that broke. */
-  reconnects: number;
-}
+/** Below this p-value the numbers are not uniform: a fair server gets there once
+ * in a billion runs. */
+const IMPOSSIBLE = 1e-9;
+/** Below this one it may be chance: once in a thousand runs. */
+const DOUBTFUL = 0.001;
+/** The fewest numbers that tell anything. */
+const ENOUGH_NUMBERS = 1000;
 
-/** A tally of nothing yet. It takes 4 bytes a request. */
-export function createTally(count: number): Tally {
-  return {
-    latencies: new Float32Array(count).fill(NaN),
-    counts: new Array(100).fill(0),
-    sent: 0,
-    answered: 0,
-    invalid: 0,
-    firstInvalid: null,
-    resent: 0,
-    reconnects: 0,
-  };
-}
+/** How much of `--message` the report repeats. */
+const MESSAGE_CHARACTERS = 200;
 
 /** The figures of a run. `null` stands where nothing was answered. */
 export interface Report {
-  /** The server. */
+  /** Whether every request has exactly one valid response, in order, and the
+   * numbers may be uniform. */
+  ok: boolean;
+  version: string;
+  /** The server. A password in it is hidden. */
   url: string;
+  message: string;
+  /** Requests in all, sent or not. */
+  count: number;
+  /** Connections that were opened, without those that replaced one. */
+  connections: number;
+  /** As asked for; `null` if not. What came of it is `inFlight`. */
+  window: number | null;
+  /** Requests in a message, at most. */
+  batch: number;
+  /** Requests per second; `null` if unlimited. */
+  rate: number | null;
+  /** Whether it was stopped before its end. */
+  interrupted: boolean;
   /** Distinct requests sent. */
   sent: number;
-  /** Those with a valid response. */
+  /** Requests with exactly one valid response. */
   answered: number;
-  /** Those without: `sent` - `answered`. */
+  /** The others, of `count`. */
   missing: number;
   /** Which ones, as ranges of request numbers, the last included. */
   missingRequests: [first: number, last: number][];
-  /** Responses that were not their request and a number from 1 to 100. */
+  /** Responses that answer no request, or not as they should. */
   invalid: number;
-  /** The first of them: in whose place it came, or `null` if it answers nothing,
-   * and its text. */
-  firstInvalid: { request: number | null; response: string } | null;
-  /** Requests sent again after a reconnect. */
+  /** The first of them. */
+  firstInvalid: Counters["firstInvalid"];
+  /** Requests that a younger one was answered before. */
+  overtaken: number;
+  /** Requests sent again after a connection broke. */
   resent: number;
   /** Connections opened to replace one that broke. */
   reconnects: number;
+  /** Most requests that were unanswered on one connection at a time. */
+  inFlight: number;
   /** From the first request to the last response. */
   seconds: number;
   /** `answered` / `seconds` */
   perSecond: number;
-  /** Milliseconds from a request to its response. */
-  latencyMs: Record<"min" | "p50" | "p90" | "p99" | "max", number | null>;
+  /** Milliseconds from the first `send` of a request to its response. */
+  latencyMs: Record<"p50" | "p90" | "p99" | "p99.9" | "max", number | null>;
   /** The numbers received. */
   numbers: {
     min: number | null;
@@ -86,124 +85,198 @@ export interface Report {
 }
 
 /**
- * Makes the report of a tally, and for that sorts a copy of its latencies: 4
- * more bytes a request.
+ * Makes the report. The proof is in it: how many requests have exactly one valid
+ * response is counted from what was kept for each.
+ *
+ * @param interrupted Whether the run was stopped before its end.
  */
 export function createReport(
-  tally: Tally,
-  url: string,
-  seconds: number,
+  counters: Counters,
+  options: ClientOptions,
+  interrupted: boolean,
 ): Report {
-  const { sent, answered, counts } = tally;
-  const sorted = tally.latencies.slice(0, sent).sort(); // NaN comes last
-  // The nearest rank: the smallest latency that this part does not exceed.
-  const percentile = (part: number) =>
-    answered === 0
-      ? null
-      : round(sorted[Math.max(0, Math.ceil(part * answered) - 1)], 3);
-  const statistic = chiSquare(counts);
-  const sum = counts.reduce((sum, n, index) => sum + n * (index + 1), 0);
-  const some = <T>(value: T) => answered === 0 ? null : value;
+  const { fates, sent, invalid, startedAt, endedAt } = counters;
+  const { count } = options;
+  const { answered, overtaken, resent, missingRequests } = countFates(fates);
+  const seconds = (endedAt - startedAt) / 1000 || 0;
+  const numbers = describeNumbers(counters.numbers);
+  const p = numbers.pValue;
+  const uniform = answered < ENOUGH_NUMBERS || p === null || p >= IMPOSSIBLE;
   return {
-    url,
+    ok: answered === count && invalid === 0 && overtaken === 0 && uniform,
+    version: VERSION,
+    url: publicUrl(options.url),
+    message: cut(options.message, MESSAGE_CHARACTERS),
+    count,
+    connections: counters.connections,
+    window: options.window ?? null,
+    batch: options.batch,
+    rate: options.rate ?? null,
+    interrupted,
     sent,
     answered,
-    missing: sent - answered,
-    missingRequests: missingRequests(tally),
-    invalid: tally.invalid,
-    firstInvalid: tally.firstInvalid,
-    resent: tally.resent,
-    reconnects: tally.reconnects,
+    missing: count - answered,
+    missingRequests,
+    invalid,
+    firstInvalid: counters.firstInvalid,
+    overtaken,
+    resent,
+    reconnects: counters.reconnects,
+    inFlight: counters.inFlight,
     seconds: round(seconds, 3),
     perSecond: seconds > 0 ? round(answered / seconds, 1) : 0,
-    latencyMs: {
-      min: percentile(0),
-      p50: percentile(0.5),
-      p90: percentile(0.9),
-      p99: percentile(0.99),
-      max: percentile(1),
-    },
-    numbers: {
-      min: some(counts.findIndex((n) => n > 0) + 1),
-      max: some(counts.findLastIndex((n) => n > 0) + 1),
-      mean: some(round(sum / answered, 3)),
-      chiSquare: some(round(statistic, 3)),
-      pValue: some(Number(pValue(statistic).toPrecision(4))),
-      counts,
-    },
+    latencyMs: percentiles(counters),
+    numbers,
   };
 }
 
-/** Whether every one of `count` requests has a valid response, and nothing else
- * came. */
-export function isProven(report: Report, count: number): boolean {
-  return report.answered === count && report.invalid === 0;
+function countFates(fates: Uint8Array) {
+  let [answered, overtaken, resent] = [0, 0, 0];
+  const missingRequests: [first: number, last: number][] = [];
+  for (let index = 0; index < fates.length; index++) {
+    const fate = fates[index];
+    if (fate & Fate.overtaken) overtaken++;
+    if (fate & Fate.resent) resent++;
+    if (fate & Fate.answered && !(fate & Fate.answeredAgain)) {
+      answered++;
+      continue;
+    }
+    const last = missingRequests.at(-1);
+    if (last && last[1] === index) last[1]++;
+    else missingRequests.push([index + 1, index + 1]);
+  }
+  return { answered, overtaken, resent, missingRequests };
 }
 
-/**
- * The report as text, all but its {@linkcode verdict}.
- *
- * @param setup How the requests were sent. It belongs to the latencies, which
- * include the time that a request waits behind others of its window.
- */
-export function reportText(
-  report: Report,
-  setup: { connections: number; window: number },
-): string {
-  const { latencyMs, numbers, firstInvalid } = report;
+/** Exact percentiles, for which a copy of the latencies is sorted. */
+function percentiles({ fates, latencies, sent }: Counters) {
+  const copy = latencies.slice(0, sent);
+  let answered = 0;
+  for (let index = 0; index < sent; index++) {
+    if (fates[index] & Fate.answered) copy[answered++] = copy[index];
+  }
+  const sorted = copy.subarray(0, answered).sort();
+  // The nearest rank: the smallest latency that this part does not exceed.
+  const percentile = (part: number) =>
+    answered === 0 ? null : round(sorted[Math.ceil(part * answered) - 1], 3);
+  return {
+    p50: percentile(0.5),
+    p90: percentile(0.9),
+    p99: percentile(0.99),
+    "p99.9": percentile(0.999),
+    max: percentile(1),
+  };
+}
+
+function describeNumbers(counts: number[]): Report["numbers"] {
+  const total = counts.reduce((sum, n) => sum + n, 0);
+  const sum = counts.reduce((sum, n, index) => sum + n * (index + 1), 0);
+  const statistic = chiSquare(counts);
+  const some = <T>(value: T) => total === 0 ? null : value;
+  return {
+    min: some(counts.findIndex((n) => n > 0) + 1),
+    max: some(counts.findLastIndex((n) => n > 0) + 1),
+    mean: some(round(sum / total, 3)),
+    chiSquare: some(round(statistic, 3)),
+    pValue: some(Number(pValue(statistic).toPrecision(4))),
+    counts,
+  };
+}
+
+/** Columns of the text. */
+const COLUMNS = 80;
+/** Columns of a row's name. */
+const NAME_COLUMNS = 11;
+
+/** The report as text, all but its {@linkcode verdict}. */
+export function reportText(report: Report): string {
+  const { answered, firstInvalid, latencyMs, numbers } = report;
   const counted =
-    (["sent", "answered", "missing", "invalid", "resent"] as const)
-      .map((name) => `${report[name]} ${name}`).join(", ");
+    (["sent", "answered", "missing", "invalid", "overtaken"] as const)
+      .map((name) => `${report[name]} ${name}`);
   const latencies = Object.entries(latencyMs)
-    .map(([name, ms]) => `${name} ${ms?.toFixed(2)}`).join(", ");
-  const rows: Record<string, string | false> = {
-    server: report.url,
-    requests: `${counted}, ${report.reconnects} reconnects`,
+    .map(([name, ms]) => `${name} ${ms?.toFixed(2)}`);
+  const rows: Record<string, string[] | false> = {
+    server: [report.url],
+    requests: counted,
     missing: report.missing > 0 && rangesText(report.missingRequests),
-    invalid: firstInvalid !== null &&
-      `first ${JSON.stringify(firstInvalid.response)}, ` +
-        (firstInvalid.request
-          ? `for request ${firstInvalid.request}`
-          : "which answers nothing"),
-    time: `${report.seconds} s, ${report.perSecond} answered per second`,
-    latency: report.answered > 0 &&
-      `${latencies} ms, with ${setup.connections} × ${setup.window} requests ` +
-        "under way at most",
-    numbers: report.answered > 0 &&
-      `${numbers.min} to ${numbers.max}, mean ${numbers.mean}, ` +
-        `chi-square ${numbers.chiSquare}, p-value ${numbers.pValue}`,
+    invalid: firstInvalid !== null && [
+      firstInvalid.request
+        ? `first for request ${firstInvalid.request}`
+        : "first answers no request",
+      JSON.stringify(firstInvalid.response),
+    ],
+    time: [`${report.seconds} s`, `${report.perSecond} answered per second`],
+    "in flight": [
+      `${report.inFlight} at most on ${plural(report.connections)}`,
+      `${report.reconnects} reconnects`,
+      `${report.resent} resent`,
+    ],
+    "latency ms": answered > 0 && latencies,
+    numbers: answered > 0 && [
+      `${numbers.min} to ${numbers.max}`,
+      `mean ${numbers.mean}`,
+      `chi-square ${numbers.chiSquare}`,
+      `p-value ${numbers.pValue}${doubt(report)}`,
+    ],
   };
   return Object.entries(rows)
-    .filter(([, text]) => text)
-    .map(([name, text]) => `${name.padEnd(10)}${text}`)
+    .filter((row): row is [string, string[]] => row[1] !== false)
+    .map(([name, parts]) => name.padEnd(NAME_COLUMNS) + wrap(parts))
     .join("\n");
 }
 
-/** The last line of the text: how many responses came to how many requests. */
-export function verdict({ answered, sent }: Report): string {
-  return `${answered} responses to ${sent} requests`;
+function plural(connections: number): string {
+  return connections === 1
+    ? "1 connection"
+    : `each of ${connections} connections`;
+}
+
+function doubt({ answered, numbers }: Report): string {
+  if (answered < ENOUGH_NUMBERS) return ": too few to tell";
+  return numbers.pValue! < DOUBTFUL ? ": not uniform?" : "";
+}
+
+/** Puts as many parts into each line as fit, and cuts one that fits in none. */
+function wrap(parts: string[]): string {
+  const columns = COLUMNS - NAME_COLUMNS;
+  const lines: string[] = [];
+  parts.forEach((text, index) => {
+    const comma = index < parts.length - 1 ? "," : "";
+    const part = cut(escapeText(text), columns - 1) + comma;
+    const line = lines.at(-1);
+    if (line !== undefined && line.length + 1 + part.length <= columns) {
+      lines[lines.length - 1] = `${line} ${part}`;
+    } else lines.push(part);
+  });
+  return lines.join(`\n${" ".repeat(NAME_COLUMNS)}`);
+}
+
+/** The last line of the text. */
+export function verdict(report: Report): string {
+  const { ok, answered, count, missing, overtaken, invalid, resent } = report;
+  const start = `${answered} of ${count} requests answered`;
+  if (ok) {
+    return `${start} exactly once${resent > 0 ? `, ${resent} sent twice` : ""}`;
+  }
+  const faults = [
+    missing > 0 && !report.interrupted && `${missing} missing`,
+    overtaken > 0 && `${overtaken} overtaken`,
+    invalid > 0 && `${invalid} invalid`,
+  ].filter((fault) => fault !== false);
+  if (faults.length === 0 && missing === 0) faults.push("numbers not uniform");
+  return (report.interrupted ? "interrupted: " : "") + start +
+    (faults.length > 0 ? `: ${faults.join(", ")}` : "");
 }
 
 /** How many ranges of missing requests the text names; the JSON names all. */
 const RANGES_SHOWN = 10;
 
-function rangesText(ranges: [number, number][]): string {
-  const more = ranges.length - RANGES_SHOWN;
-  return ranges.slice(0, RANGES_SHOWN)
-    .map(([first, last]) => first === last ? `${first}` : `${first}-${last}`)
-    .join(", ") + (more > 0 ? ` and ${more} more ranges, see --json` : "");
-}
-
-/** The requests that were sent and have no valid response, counted from 1. */
-function missingRequests({ latencies, sent }: Tally): [number, number][] {
-  const ranges: [number, number][] = [];
-  for (let request = 1; request <= sent; request++) {
-    if (!Number.isNaN(latencies[request - 1])) continue;
-    const last = ranges.at(-1);
-    if (last && last[1] === request - 1) last[1] = request;
-    else ranges.push([request, request]);
-  }
-  return ranges;
+function rangesText(ranges: [number, number][]): string[] {
+  const shown = ranges.slice(0, RANGES_SHOWN)
+    .map(([first, last]) => first === last ? `${first}` : `${first}-${last}`);
+  const more = ranges.length - shown.length;
+  return more > 0 ? [...shown, `${more} more ranges in --json`] : shown;
 }
 
 function round(value: number, digits: number): number {

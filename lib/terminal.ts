@@ -1,9 +1,30 @@
 /**
- * What the client shows at a terminal: lines on stdout, the progress bar and the
- * histogram.
+ * What the client shows at a terminal: lines on stdout, text from outside that
+ * must do no harm, the progress bar and the histogram.
  *
  * @module
  */
+
+/** Control characters, and those that change the direction of text or end a
+ * line: a terminal obeys them. */
+const UNSAFE =
+  // deno-lint-ignore no-control-regex
+  /[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+/** Makes text from outside harmless: `\x1b[2J` is shown and not obeyed. */
+export function escapeText(text: string): string {
+  return text.replace(UNSAFE, (character) => {
+    const code = character.charCodeAt(0);
+    return code < 256
+      ? `\\x${code.toString(16).padStart(2, "0")}`
+      : `\\u${code.toString(16)}`;
+  });
+}
+
+/** Cuts a text that is longer than so many characters. */
+export function cut(text: string, most: number): string {
+  return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
+}
 
 /** Characters to gather before a write: beyond this the time per line no longer
  * falls. */
@@ -13,81 +34,117 @@ const CHUNK_CHARACTERS = 16_384;
  * too short for a reader to notice. */
 const FLUSH_MS = 20;
 
+/** Characters that may wait for a slow reader before no more should come. */
+const FULL_CHARACTERS = 1_048_576;
+
 /** Where the bytes go: `Deno.stdout`. */
 interface Sink {
-  writeSync(bytes: Uint8Array): number;
+  write(bytes: Uint8Array): Promise<number>;
 }
 
-/** Writes lines in chunks. */
+/** What an {@linkcode Output} tells. */
+interface OutputListener {
+  /** Much waits for a slow reader. */
+  onFull(): void;
+  /** Nothing waits any more. */
+  onEmpty(): void;
+  /** Nothing can be written any more; lines are dropped from now on. */
+  onBroken(error: Error): void;
+}
+
+/** Writes lines in chunks, and lets the program go on while the reader is slow. */
 export class Output {
   #sink: Sink;
-  #onBroken: () => void;
+  #listener: OutputListener;
   #chunk = "";
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #writing: Promise<void> | undefined;
+  #full = false;
   #broken = false;
 
-  /**
-   * Lines for this sink.
-   *
-   * @param onBroken Is called once when the reader has gone (`client | head`);
-   * lines are dropped from then on.
-   */
-  constructor(sink: Sink, onBroken: () => void) {
+  constructor(sink: Sink, listener: OutputListener) {
     this.#sink = sink;
-    this.#onBroken = onBroken;
+    this.#listener = listener;
   }
 
   /** Writes a line, at once or a little later. */
   line(text: string): void {
+    if (this.#broken) return;
     this.#chunk += text + "\n";
-    if (this.#chunk.length >= CHUNK_CHARACTERS) this.flush();
-    else this.#timer ??= setTimeout(() => this.flush(), FLUSH_MS);
+    if (this.#chunk.length < CHUNK_CHARACTERS) {
+      this.#timer ??= setTimeout(() => this.flush(), FLUSH_MS);
+      return;
+    }
+    this.flush();
+    if (!this.#full && this.#chunk.length >= FULL_CHARACTERS) {
+      this.#full = true;
+      this.#listener.onFull();
+    }
   }
 
-  /** Writes what waits. Blocks while the reader is slow. */
-  flush(): void {
+  /** Writes what waits, and resolves when that is done or cannot be done. */
+  flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    let bytes = new TextEncoder().encode(this.#chunk);
-    this.#chunk = "";
-    while (bytes.length > 0 && !this.#broken) {
-      try {
-        bytes = bytes.subarray(this.#sink.writeSync(bytes));
-      } catch (error) {
-        if (error instanceof Deno.errors.WouldBlock) {
-          sleep(1); // a terminal that another program made non-blocking
-          continue;
-        }
-        this.#broken = true;
-        this.#onBroken();
+    if (this.#chunk !== "") this.#writing ??= this.#write();
+    return this.#writing ?? Promise.resolve();
+  }
+
+  async #write(): Promise<void> {
+    try {
+      while (this.#chunk !== "") {
+        const bytes = new TextEncoder().encode(this.#chunk);
+        this.#chunk = "";
+        await writeAll(this.#sink, bytes);
       }
+    } catch (error) {
+      this.#broken = true;
+      this.#chunk = "";
+      this.#listener.onBroken(error as Error);
+    }
+    this.#writing = undefined;
+    if (this.#full) this.#listener.onEmpty();
+    this.#full = false;
+  }
+}
+
+/** Writes all of these bytes. */
+export async function writeAll(sink: Sink, bytes: Uint8Array): Promise<void> {
+  while (bytes.length > 0) {
+    try {
+      bytes = bytes.subarray(await sink.write(bytes));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.WouldBlock)) throw error;
+      // A terminal that another program made non-blocking.
+      await new Promise((resolve) => setTimeout(resolve, 1));
     }
   }
 }
 
-/** Blocks for this many milliseconds. */
-function sleep(milliseconds: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
-}
-
-/** Cells of the bar itself. */
+/** Cells of the progress bar itself, where there is room. */
 const BAR_WIDTH = 30;
 
 /**
  * One line that tells how far a run has come.
  *
  * @param seconds Since its start.
+ * @param columns Of the terminal. The line is shorter.
+ * @param state What is to be said instead of the rate, if anything.
  */
 export function progressLine(
   done: number,
   total: number,
   seconds: number,
+  columns: number,
+  state?: string,
 ): string {
-  const filled = Math.floor(BAR_WIDTH * done / total);
-  const bar = "█".repeat(filled) + "░".repeat(BAR_WIDTH - filled);
   const rate = seconds > 0 ? done / seconds : 0;
-  const left = rate > 0 ? `${Math.ceil((total - done) / rate)} s left` : "";
-  return `${bar} ${done}/${total}  ${Math.round(rate)}/s  ${left}`.trimEnd();
+  const left = rate > 0 ? `  ${Math.ceil((total - done) / rate)} s left` : "";
+  const text = `${done}/${total}  ${state ?? `${Math.round(rate)}/s${left}`}`;
+  const width = Math.min(BAR_WIDTH, columns - text.length - 2);
+  if (width < 4) return cut(text, columns - 1);
+  const filled = Math.floor(width * done / total);
+  return `${"█".repeat(filled)}${"░".repeat(width - filled)} ${text}`;
 }
 
 /** Lines that a bar may take. */

@@ -29,7 +29,7 @@ Deno.test("the binary's demo", { ignore }, async () => {
   const { code, stdout, stderr } = await run([BINARY, "demo"], ELSEWHERE);
   assertEquals(code, 0, stderr);
   assertEquals(stdout.trimEnd().split("\n").length, 10_000);
-  assertMatch(stderr, /10000 responses to 10000 requests/);
+  assertMatch(stderr, /10000 of 10000 requests answered exactly once/);
 });
 
 Deno.test("the binary's server, page and client, and SIGTERM", {

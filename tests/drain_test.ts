@@ -140,12 +140,17 @@ Deno.test("while it drains new handshakes get 503 and are told why", {
   assertMatch(metrics, /refusals_total\{reason="full"\} 0\n/);
 });
 
-Deno.test("a second signal exits at once", { ignore }, async () => {
+Deno.test("a signal after that exits at once, but for the echo of the first", {
+  ignore,
+}, async () => {
   const { server, port } = await serverProcess("--grace=600");
   await using _ = server;
   using silent = await RawSocket.open(port);
   server.kill("SIGTERM");
+  server.kill("SIGTERM"); // as npx and `deno task` do
   assertEquals(await silent.closeCode(), 1001); // it is shutting down
-  server.kill("SIGTERM");
-  assertEquals(await server.end(), 143);
+  const again = setInterval(() => server.kill("SIGTERM"), 100);
+  const code = await server.end();
+  clearInterval(again);
+  assertEquals(code, 143);
 });

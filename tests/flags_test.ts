@@ -17,12 +17,14 @@ Deno.test("without arguments every option has its default", () => {
     url: "ws://127.0.0.1:8000/ws",
     count: 10_000,
     connections: 1,
-    window: 1000,
+    window: undefined,
     batch: 1,
     message: "Message {i}",
     rate: undefined,
     timeout: 10,
     retries: 5,
+    ca: undefined,
+    header: [],
     quiet: false,
     json: false,
     histogram: false,
@@ -69,6 +71,40 @@ Deno.test("numbers may have a unit or underscores", () => {
   }
 });
 
+Deno.test("letters may be joined, and have their value at once", () => {
+  assertEquals(client("-n5").count, 5);
+  assertEquals(client("-n2k").count, 2000);
+  assertEquals(client("-n1_000").count, 1000);
+  assertEquals(client("-n=7").count, 7);
+  const { quiet, count } = client("-qn5");
+  assertEquals([quiet, count], [true, 5]);
+});
+
+Deno.test("the last of an option counts, true and false are values, a text may be empty", () => {
+  assertEquals(client("-n5", "--count=6").count, 6);
+  assertEquals(client("--quiet=true").quiet, true);
+  assertEquals(client("-q", "--quiet=false").quiet, false);
+  assertEquals(client("--message", "").message, "");
+  assertEquals(client("--message=").message, "");
+  assertEquals(client("--message=-x=y").message, "-x=y");
+  assertEquals(client("--count", "1.001k").count, 1001);
+  assertEquals(client("--", "ws://a").url, "ws://a/");
+});
+
+Deno.test("--help wins over any error", () => {
+  for (
+    const args of [
+      ["--count", "none", "--help"],
+      ["--nonsense", "-h"],
+      ["--count", "--help"],
+      ["a", "b", "-qh"],
+    ]
+  ) assertEquals(client(...args).help, true, args.join(" "));
+  assertEquals(parseFlags(serverCommand, ["-p", "x", "--help"]).help, true);
+  assertEquals(client("--message=--help").help, false);
+  assertEquals(client("--help=false").help, false);
+});
+
 Deno.test("a list may be repeated", () => {
   assertEquals(server().allowOrigin, []);
   assertEquals(
@@ -84,8 +120,23 @@ Deno.test("a usage error names the option and the value", () => {
     [["-x"], /^unknown option -x$/],
     [["--no-quiet"], /^unknown option --no-quiet$/],
     [["--count"], /^--count needs a value$/],
-    [["--count", "-q"], /^--count needs a value$/],
-    [["--message="], /^--message needs a value$/],
+    [
+      ["--count", "-q"],
+      /^--count needs a value; if it is "-q", write --count=/,
+    ],
+    [["--count="], /^--count needs a value$/],
+    [["-n", ""], /^--count needs a value$/],
+    [[""], /^url needs a value$/],
+    [["--url", "ws://x"], /^unknown option --url$/],
+    [["--ca="], /^--ca needs a value$/],
+    [["-n", "-1"], /^--count: "-1" is not a whole number/],
+    [["-nq"], /^--count: "q" is not/],
+    [["--quiet=0"], /^--quiet: "0" is neither true nor false$/],
+    [["--quiet="], /^--quiet needs a value$/],
+    [["--header=x"], /^--header: "x" is not a header like/],
+    [["--header", "a b: c"], /^--header: "a b: c" is not a header like/],
+    [["--constructor"], /^unknown option --constructor$/],
+    [["--version", "--nonsense"], /^unknown option --nonsense$/],
     [["--count=ten"], /^--count: "ten" is not a whole number from 1 to/],
     [["--count=0"], /^--count: "0" is not/],
     [["--count=-5"], /^--count: "-5" is not/],

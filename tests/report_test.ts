@@ -1,125 +1,172 @@
-import { assertEquals, assertMatch } from "@std/assert";
-import { histogram, progressLine } from "../lib/terminal.ts";
-import {
-  createReport,
-  createTally,
-  isProven,
-  reportText,
-  verdict,
-} from "../lib/report.ts";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { parseFlags } from "../lib/flags.ts";
+import { clientCommand } from "../lib/options.ts";
+import { createReport, reportText, verdict } from "../lib/report.ts";
+import { type Counters, createCounters, Fate } from "../lib/requests.ts";
 
-/** 1,000 requests, answered in 1, 2, 3, … ms, ten of each number. */
-function tally() {
-  const tally = createTally(1000);
-  tally.sent = tally.answered = 1000;
-  tally.latencies.forEach((_, i) => tally.latencies[999 - i] = i + 1);
-  tally.counts.fill(10);
-  return tally;
+/** A run of so many requests, answered in 1, 2, 3, … ms, in 2 s, with each number
+ * as often. */
+function answered(count: number): Counters {
+  const counters = createCounters(count);
+  Object.assign(counters, { sent: count, startedAt: 5, endedAt: 2005 });
+  Object.assign(counters, { answered: count, connections: 1, inFlight: 3 });
+  counters.fates.fill(Fate.answered);
+  counters.latencies.forEach((_, i, all) => all[count - 1 - i] = i + 1);
+  counters.numbers.fill(count / 100);
+  return counters;
 }
 
-Deno.test("the report has exact percentiles and the figures of the numbers", () => {
-  const report = createReport(tally(), "ws://x/", 2);
-  assertEquals(report.latencyMs, {
-    min: 1,
+function report(counters: Counters, interrupted = false, ...args: string[]) {
+  const count = String(counters.fates.length);
+  const options = parseFlags(clientCommand, ["--count", count, ...args]);
+  return createReport(counters, options, interrupted);
+}
+
+Deno.test("createReport() has exact percentiles and the figures of the numbers", () => {
+  const { ok, latencyMs, numbers, perSecond } = report(answered(1000));
+  assertEquals(ok, true);
+  assertEquals(latencyMs, {
     p50: 500,
     p90: 900,
     p99: 990,
+    "p99.9": 999,
     max: 1000,
   });
-  assertEquals(report.perSecond, 500);
-  const { counts, ...numbers } = report.numbers;
+  assertEquals(perSecond, 500);
+  const { counts, ...rest } = numbers;
   assertEquals(counts, new Array(100).fill(10));
-  assertEquals(numbers, {
-    min: 1,
-    max: 100,
-    mean: 50.5,
-    chiSquare: 0,
-    pValue: 1,
-  });
-  assertEquals([report.sent, report.answered, report.missing], [1000, 1000, 0]);
-  assertEquals(isProven(report, 1000), true);
+  assertEquals(rest, { min: 1, max: 100, mean: 50.5, chiSquare: 0, pValue: 1 });
 });
 
-Deno.test("a percentile of few is the nearest rank", () => {
-  const few = createTally(3);
-  few.sent = 3;
-  few.answered = 2;
-  few.latencies[0] = 8;
-  few.latencies[2] = 4;
-  assertEquals(createReport(few, "ws://x/", 1).latencyMs, {
-    min: 4,
+Deno.test("createReport() takes the nearest rank for a percentile of few", () => {
+  const few = answered(3);
+  few.fates[1] = 0;
+  few.latencies.set([8, 0, 4]);
+  assertEquals(report(few).latencyMs, {
     p50: 4,
     p90: 8,
     p99: 8,
+    "p99.9": 8,
     max: 8,
   });
 });
 
-Deno.test("what is missing is named, and what is invalid", () => {
-  const some = tally();
-  for (const request of [3, 4, 5, 17, 1000]) {
-    some.latencies[request - 1] = NaN;
-    some.answered--;
-  }
-  some.invalid = 2;
-  some.firstInvalid = { request: 17, response: "Message 17 101" };
-  const report = createReport(some, "ws://x/", 2);
-  assertEquals(report.missing, 5);
-  assertEquals(report.missingRequests, [[3, 5], [17, 17], [1000, 1000]]);
-  assertEquals(isProven(report, 1000), false);
-
-  const text = reportText(report, { connections: 2, window: 7 });
-  assertMatch(text, /^missing +3-5, 17, 1000$/m);
-  assertMatch(text, /^invalid +first "Message 17 101", for request 17$/m);
-  assertMatch(text, /with 2 × 7 requests under way/);
-  assertEquals(verdict(report), "995 responses to 1000 requests");
-});
-
-Deno.test("answered but with an invalid response besides is not proven", () => {
-  const one = tally();
-  one.invalid = 1;
-  assertEquals(isProven(createReport(one, "ws://x/", 2), 1000), false);
-});
-
-Deno.test("a run without an answer has a report, too", () => {
-  const none = createTally(10);
-  none.sent = 10;
-  const report = createReport(none, "ws://x/", 0);
-  assertEquals(report.latencyMs.p50, null);
-  assertEquals(report.numbers.pValue, null);
-  assertEquals(report.perSecond, 0);
-  assertEquals(report.missingRequests, [[1, 10]]);
-  JSON.parse(JSON.stringify(report)); // no NaN, no Infinity
-  assertEquals(JSON.stringify(report).includes("NaN"), false);
-  assertEquals(/NaN|undefined/.test(reportText(report, tenOne)), false);
-});
-
-const tenOne = { connections: 10, window: 1 };
-
-Deno.test("the histogram draws 100 bars within the width", () => {
-  const counts = Array.from({ length: 100 }, (_, i) => i + 1);
-  for (const width of [20, 40, 80, 106, 200]) {
-    const lines = histogram(counts, width).split("\n");
-    for (const line of lines) assertEquals(line.length <= width, true, line);
-    const bottoms = lines.filter((_, i) => lines[i + 1]?.includes("└"));
-    const bars = bottoms.map((line) => line.split("│")[1]).join("");
-    assertEquals(bars.length, 100);
-    assertEquals(bars.at(-1), "█");
-  }
-  const [top] = histogram(counts, 106).split("\n");
-  assertMatch(top, /^ *100 │ +[▁-█]+$/);
-  assertMatch(histogram(counts, 106), /^50\.5 │.*┈/m);
-});
-
-Deno.test("the histogram of nothing is empty, not broken", () => {
-  assertEquals(/[▁-█]|NaN/.test(histogram(new Array(100).fill(0), 80)), false);
-});
-
-Deno.test("the progress line tells count, rate and time left", () => {
-  assertMatch(progressLine(0, 100, 0), /^░{30} 0\/100/);
+Deno.test("createReport() names what is missing, sent or not", () => {
+  const some = answered(1000);
+  some.sent = 990;
+  some.fates.fill(0, 990);
+  for (const request of [3, 4, 5, 17]) some.fates[request - 1] = 0;
+  const { ok, missing, missingRequests } = report(some);
+  assertEquals([ok, missing], [false, 14]);
+  assertEquals(missingRequests, [[3, 5], [17, 17], [991, 1000]]);
   assertMatch(
-    progressLine(50, 100, 2),
-    /^█{15}░{15} 50\/100 {2}25\/s {2}2 s left$/,
+    reportText(report(some)),
+    /^missing +3-5, 17, 991-1000$/m,
   );
-  assertMatch(progressLine(100, 100, 4), /^█{30} 100\/100/);
+});
+
+Deno.test("createReport() counts a request with two accepted responses as missing, whatever was counted", () => {
+  const twice = answered(1000);
+  twice.fates[7] |= Fate.answeredAgain;
+  const { ok, answered: proven, missingRequests } = report(twice);
+  assertEquals([ok, proven, missingRequests], [false, 999, [[8, 8]]]);
+});
+
+Deno.test("createReport() is not ok when something was invalid or overtaken", () => {
+  const invalid = answered(1000);
+  invalid.invalid = 1;
+  assertEquals(report(invalid).ok, false);
+  assertEquals(
+    verdict(report(invalid)),
+    "1000 of 1000 requests answered: 1 invalid",
+  );
+  const overtaken = answered(1000);
+  overtaken.fates[3] |= Fate.overtaken;
+  assertEquals(report(overtaken).ok, false);
+  assertEquals(
+    verdict(report(overtaken)),
+    "1000 of 1000 requests answered: 1 overtaken",
+  );
+});
+
+Deno.test("createReport() is not ok when 1,000 numbers or more cannot be uniform", () => {
+  for (const [count, ok] of [[999, true], [1000, false]] as const) {
+    const fives = answered(count);
+    fives.numbers.fill(0)[4] = count;
+    assertEquals(report(fives).ok, ok);
+  }
+  const fives = answered(1000);
+  fives.numbers.fill(0)[4] = 1000;
+  assertEquals(
+    verdict(report(fives)),
+    "1000 of 1000 requests answered: numbers not uniform",
+  );
+  assertMatch(reportText(report(fives)), /p-value 0: not uniform\?$/m);
+});
+
+Deno.test("reportText() doubts a p-value below 0.001, which is ok all the same", () => {
+  const odd = answered(10_000);
+  odd.numbers[0] += 95;
+  odd.numbers[1] -= 95;
+  const { ok, numbers: { pValue } } = report(odd);
+  assert(ok && pValue! < 0.001 && pValue! > 1e-9, String(pValue));
+  assertMatch(reportText(report(odd)), /not uniform\?/);
+});
+
+Deno.test("reportText() says when there are too few numbers to tell", () => {
+  assertMatch(reportText(report(answered(900))), /: too few to tell$/m);
+});
+
+Deno.test("verdict() tells a proof, with what was sent twice", () => {
+  const run = answered(1000);
+  assertEquals(
+    verdict(report(run)),
+    "1000 of 1000 requests answered exactly once",
+  );
+  run.fates.fill(Fate.answered | Fate.resent, 0, 334);
+  assertEquals(
+    verdict(report(run)),
+    "1000 of 1000 requests answered exactly once, 334 sent twice",
+  );
+});
+
+Deno.test("verdict() tells what is missing, and that a run was interrupted", () => {
+  const run = answered(1000);
+  run.fates[0] = Fate.overtaken;
+  assertEquals(
+    verdict(report(run)),
+    "999 of 1000 requests answered: 1 missing, 1 overtaken",
+  );
+  const stopped = answered(1000);
+  stopped.fates.fill(0, 6);
+  assertEquals(
+    verdict(report(stopped, true)),
+    "interrupted: 6 of 1000 requests answered",
+  );
+});
+
+Deno.test("createReport() has no NaN when nothing was answered", () => {
+  const none = createCounters(10);
+  none.sent = 10;
+  const result = report(none);
+  assertEquals([result.latencyMs.p50, result.numbers.pValue], [null, null]);
+  assertEquals([result.perSecond, result.missingRequests], [0, [[1, 10]]]);
+  assertEquals(/NaN|undefined|null/.test(reportText(result)), false);
+});
+
+Deno.test("createReport() hides a password", () => {
+  const { url } = report(answered(100), false, "wss://me:secret@example.com/");
+  assertEquals(url, "wss://me:***@example.com/");
+});
+
+Deno.test("reportText() fits 80 columns and obeys nobody", () => {
+  const wide = answered(1000);
+  Object.assign(wide, { sent: 1e9, invalid: 1e9, reconnects: 1e9 });
+  wide.firstInvalid = { request: 17, response: "\x1b[2J".repeat(50) };
+  for (let i = 0; i < 1000; i += 2) wide.fates[i] = 0;
+  const url = `ws://example.com/${"x".repeat(500)}`;
+  const text = reportText(report(wide, false, url));
+  for (const line of text.split("\n")) assert(line.length <= 80, line);
+  assert(!text.includes("\x1b"));
+  assertMatch(text, /^invalid +first for request 17,/m);
 });

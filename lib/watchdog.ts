@@ -1,0 +1,63 @@
+/**
+ * Tells when a connection leads nowhere. Ticks are counted, not time: a client
+ * that was itself asleep blames nobody.
+ *
+ * @module
+ */
+
+/** How long a connection stays that has had as many responses as requests, in
+ * milliseconds, when some are unanswered all the same. */
+const WRONG_MS = 1000;
+
+/** What a connection looks like at a tick. */
+interface Look {
+  /** Whether it waits: for the handshake, or for a response. */
+  waits: boolean;
+  /** The index of its oldest unanswered request. */
+  oldest: number | undefined;
+  /** Requests sent, and responses of any kind. */
+  sent: number;
+  responses: number;
+}
+
+/** The watchdog of one connection. */
+export class Watchdog {
+  #timeout: number;
+  #tick: number;
+  #oldest: number | undefined;
+  #messages = 0;
+  /** Ticks since the oldest request was another one. */
+  #oldestTicks = 0;
+  /** Ticks since anything was sent or came, if there was a response for each
+   * request. */
+  #wrongTicks = 0;
+
+  /** @param timeout and how long a tick is, in milliseconds. */
+  constructor(timeout: number, tick: number) {
+    this.#timeout = timeout;
+    this.#tick = tick;
+  }
+
+  /** A new connection. */
+  reset(): void {
+    this.#oldest = undefined;
+    this.#messages = this.#oldestTicks = this.#wrongTicks = 0;
+  }
+
+  /** @returns What is the matter, if anything: nothing came for too long, or
+   * something came for each request that was not its response. */
+  look(
+    { waits, oldest, sent, responses }: Look,
+  ): "silent" | "wrong" | undefined {
+    const messages = sent + responses;
+    const same = waits && oldest === this.#oldest;
+    this.#oldestTicks = same ? this.#oldestTicks + 1 : 0;
+    const wrong = waits && sent > 0 && responses >= sent &&
+      messages === this.#messages;
+    this.#wrongTicks = wrong ? this.#wrongTicks + 1 : 0;
+    this.#oldest = oldest;
+    this.#messages = messages;
+    if (this.#oldestTicks * this.#tick > this.#timeout) return "silent";
+    if (this.#wrongTicks * this.#tick > WRONG_MS) return "wrong";
+  }
+}
