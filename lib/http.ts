@@ -60,6 +60,13 @@ const encode = (text: string) => new TextEncoder().encode(text);
 const FILES: Record<string, { file: string; type: string }> = {
   "/": { file: "index.html", type: "text/html; charset=utf-8" },
   "/app.js": { file: "app.js", type: "text/javascript; charset=utf-8" },
+  "/connection.js": {
+    file: "connection.js",
+    type: "text/javascript; charset=utf-8",
+  },
+  "/element.js": { file: "element.js", type: "text/javascript; charset=utf-8" },
+  "/one.js": { file: "one.js", type: "text/javascript; charset=utf-8" },
+  "/many.js": { file: "many.js", type: "text/javascript; charset=utf-8" },
   "/proof.js": { file: "proof.js", type: "text/javascript; charset=utf-8" },
   "/style.css": { file: "style.css", type: "text/css; charset=utf-8" },
   "/favicon.svg": { file: "favicon.svg", type: "image/svg+xml" },
