@@ -4,35 +4,39 @@
  * @module
  */
 
-import { launch } from "../harness/browser.ts";
+import type { Page } from "puppeteer-core";
+import { startBrowser } from "../harness/browser.ts";
 import { serverProcess } from "../harness/process.ts";
 
 const FOLDER = new URL(".", import.meta.url).pathname;
+/** Down to the end of the first card. */
+const PHONE = { width: 390, height: 370 };
+const DESKTOP = { width: 1280, height: 800 };
 
 const { server, url } = await serverProcess();
 await using _ = server;
-const browser = await launch();
-for (const colorScheme of ["light", "dark"] as const) {
-  const page = await browser.newPage({
-    viewport: { width: 800, height: 480 },
-    colorScheme,
-    reducedMotion: "reduce",
+await using browser = await startBrowser("chromium");
+for (const scheme of ["light", "dark"]) {
+  await browser.use(async (tab) => {
+    const page = tab as Page;
+    await page.emulateMediaFeatures([
+      { name: "prefers-color-scheme", value: scheme },
+      { name: "prefers-reduced-motion", value: "reduce" },
+    ]);
+    const shoot = async (name: string, viewport: typeof PHONE) => {
+      await page.setViewport(viewport);
+      await page.screenshot({ path: `${FOLDER}${name}-${scheme}.png` });
+    };
+    await page.goto(url);
+    await page.waitForSelector('#get[aria-disabled="false"]');
+    await shoot("rest", PHONE);
+    await page.click("#get");
+    await page.waitForSelector('[data-state="answered"]');
+    await shoot("press", PHONE);
+    await page.click("#many");
+    await page.waitForSelector('progress[value="10000"]');
+    await page.waitForSelector("#many:not([hidden])");
+    await page.mouse.move(0, 0); // no button looks pointed at
+    await shoot("many", DESKTOP);
   });
-  const shoot = (state: string, fullPage = false) =>
-    page.screenshot({
-      path: `${FOLDER}${state}-${colorScheme}.png`,
-      fullPage,
-    });
-
-  await page.goto(url);
-  await page.locator("#get:enabled").waitFor();
-  await shoot("rest");
-  await page.locator("#get").click();
-  await page.locator("#response", { hasText: /^Hello \d/ }).waitFor();
-  await shoot("press");
-  await page.locator("#many").click();
-  await page.locator("#outcome", { hasText: "10,000 of 10,000" }).waitFor();
-  await shoot("many", true);
-  await page.close();
 }
-await browser.close();

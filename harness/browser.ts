@@ -1,33 +1,172 @@
 /**
- * The system's Chromium, for the tests of the page and its pictures.
+ * The system's browsers, for the tests of the page and its pictures: Chromium and
+ * Firefox by puppeteer, WebKitGTK by its WebDriver on a screen of its own.
  *
  * @module
  */
 
-import fs from "node:fs";
-import type { Browser } from "playwright-core";
+import type { Browser as Puppeteer } from "puppeteer-core";
+import { missing, Process } from "./process.ts";
 
-/** Where Debian's package puts it. */
-export const CHROMIUM = "/usr/bin/chromium";
+/** What one of them needs, where Debian's packages put it. */
+const PROGRAMS = {
+  chromium: ["/usr/bin/chromium"],
+  firefox: ["/usr/bin/firefox-esr"],
+  webkit: ["/usr/bin/WebKitWebDriver", "/usr/bin/Xvfb"],
+};
 
-/** Starts it, kept from calling home. */
-export async function launch(): Promise<Browser> {
-  // When it is loaded, playwright-core looks below /proc whether this is Windows.
-  // Deno asks for --allow-all even to say that a file there does not exist.
-  const { existsSync } = fs;
-  fs.existsSync = (path) =>
-    !String(path).startsWith("/proc/") && existsSync(path);
-  const { chromium } = await import("playwright-core");
-  return await chromium.launch({
-    executablePath: CHROMIUM,
-    args: [
+export type Engine = keyof typeof PROGRAMS;
+
+export const ENGINES = Object.keys(PROGRAMS) as Engine[];
+
+/** Whether a browser is missing here; see {@linkcode missing}. */
+export function browserMissing(engine: Engine): boolean {
+  return PROGRAMS[engine].some((path) => missing("test", "-x", path));
+}
+
+/** What the tests need of a page in any engine: a part of puppeteer's. */
+export interface Tab {
+  goto(url: string): Promise<unknown>;
+  setViewport(size: { width: number; height: number }): Promise<void>;
+  click(selector: string): Promise<void>;
+  /** Runs this in the page; its promise is waited for. */
+  evaluate<Result>(
+    run: (...args: string[]) => Result,
+    ...args: string[]
+  ): Promise<Awaited<Result>>;
+  keyboard: { press(key: "Tab"): Promise<void> };
+}
+
+/** A browser that runs; each tab has cookies, cache and history of its own. */
+export interface Browser extends AsyncDisposable {
+  use(run: (tab: Tab) => Promise<void>): Promise<void>;
+}
+
+/** Starts a browser. */
+export function startBrowser(engine: Engine): Promise<Browser> {
+  return engine === "webkit" ? startWebKit() : startPuppeteer(engine);
+}
+
+async function startPuppeteer(
+  engine: "chromium" | "firefox",
+): Promise<Browser> {
+  const { default: puppeteer } = await import("puppeteer-core");
+  const browser: Puppeteer = await puppeteer.launch({
+    browser: engine === "chromium" ? "chrome" : engine,
+    executablePath: PROGRAMS[engine][0],
+    acceptInsecureCerts: true,
+    // Under Deno 2.6.8 a WebSocket to Chromium is lost within a second.
+    pipe: engine === "chromium",
+    args: engine === "firefox" ? [] : [
       "--no-sandbox", // CI runs as root
       "--disable-gpu",
       "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
     ],
   });
+  return {
+    async use(run) {
+      const context = await browser.createBrowserContext();
+      try {
+        await run(await context.newPage());
+      } finally {
+        await context.close();
+      }
+    },
+    [Symbol.asyncDispose]: () => browser.close(),
+  };
+}
+
+/** Each tab is a session, and so a browser of its own: WebDriver has no contexts. */
+async function startWebKit(): Promise<Browser> {
+  const [driverPath, screenPath] = PROGRAMS.webkit;
+  await using stack = new AsyncDisposableStack();
+  const start = (command: string[], env?: Record<string, string>) =>
+    stack.use(new Process(command, { env, stderr: "null" }));
+  const screen = start(
+    [screenPath, ..."-displayfd 1 -screen 0 1600x1200x24".split(" ")],
+  );
+  const [display] = await screen.until(/\d+(?=\n)/);
+  const port = freePort();
+  start([driverPath, `--port=${port}`], { DISPLAY: `:${display}` });
+  const driver = `http://127.0.0.1:${port}`;
+  while (!await fetch(`${driver}/status`).then((r) => r.text(), () => "")) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  const started = stack.move();
+  return {
+    async use(run) {
+      const capabilities = { alwaysMatch: { acceptInsecureCerts: true } };
+      const { sessionId } = await command(driver, "POST", "/session", {
+        capabilities,
+      });
+      const session = `${driver}/session/${sessionId}`;
+      try {
+        await run(webKitTab(session));
+      } finally {
+        await command(session, "DELETE", "");
+      }
+    },
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
+  };
+}
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+/** Sends a command of the WebDriver protocol (https://www.w3.org/TR/webdriver2/)
+ * and returns its value. */
+async function command(
+  base: string,
+  method: string,
+  path: string,
+  body?: object,
+  // deno-lint-ignore no-explicit-any -- the commands' values differ
+): Promise<any> {
+  const response = await fetch(base + path, {
+    method,
+    body: JSON.stringify(body),
+  });
+  const { value } = await response.json();
+  if (!response.ok) throw new Error(`${value.error}: ${value.message}`);
+  return value;
+}
+
+/** The Tab key (WebDriver section 17.4.2). */
+const TAB = "\uE004";
+
+function webKitTab(session: string): Tab {
+  const post = (path: string, body: object) =>
+    command(session, "POST", path, body);
+  return {
+    goto: (url) => post("/url", { url }),
+    async setViewport(size) {
+      const { width } = await post("/window/rect", size);
+      const resized = `return new Promise((resolve) => {
+        const look = () => innerWidth === ${width} ? resolve() : requestAnimationFrame(look);
+        look();
+      })`;
+      await post("/execute/sync", { script: resized, args: [] });
+    },
+    async click(selector) {
+      const element = await post("/element", {
+        using: "css selector",
+        value: selector,
+      });
+      await post(`/element/${Object.values(element)[0]}/click`, {});
+    },
+    evaluate: (run, ...args) =>
+      post("/execute/sync", {
+        script: `return (${run})(...arguments)`,
+        args,
+      }),
+    keyboard: {
+      async press() {
+        const [type, value] = ["key", TAB];
+        const actions = ["keyDown", "keyUp"].map((type) => ({ type, value }));
+        await post("/actions", { actions: [{ type, id: type, actions }] });
+      },
+    },
+  };
 }

@@ -8,6 +8,10 @@
 import { eTag, ifNoneMatch } from "@std/http/etag";
 import { STATUS_CODE } from "@std/http/status";
 import appJs from "../static/app.js" with { type: "text" };
+import connectionJs from "../static/connection.js" with { type: "text" };
+import elementJs from "../static/element.js" with { type: "text" };
+import manyJs from "../static/many.js" with { type: "text" };
+import oneJs from "../static/one.js" with { type: "text" };
 import faviconSvg from "../static/favicon.svg" with { type: "text" };
 import indexHtml from "../static/index.html" with { type: "text" };
 import proofJs from "../static/proof.js" with { type: "text" };
@@ -59,6 +63,8 @@ export function reply(
   });
 }
 
+const JAVASCRIPT = "text/javascript; charset=utf-8";
+
 /** What is served at a path. The files are imported as text, so that they are
  * part of the program wherever it runs: from a folder, a binary or a registry. */
 const FILES: Record<string, { text: string; type: string }> = {
@@ -66,8 +72,12 @@ const FILES: Record<string, { text: string; type: string }> = {
     text: indexHtml.replace("{version}", VERSION),
     type: "text/html; charset=utf-8",
   },
-  "/app.js": { text: appJs, type: "text/javascript; charset=utf-8" },
-  "/proof.js": { text: proofJs, type: "text/javascript; charset=utf-8" },
+  "/app.js": { text: appJs, type: JAVASCRIPT },
+  "/connection.js": { text: connectionJs, type: JAVASCRIPT },
+  "/element.js": { text: elementJs, type: JAVASCRIPT },
+  "/many.js": { text: manyJs, type: JAVASCRIPT },
+  "/one.js": { text: oneJs, type: JAVASCRIPT },
+  "/proof.js": { text: proofJs, type: JAVASCRIPT },
   "/style.css": { text: styleCss, type: "text/css; charset=utf-8" },
   "/favicon.svg": { text: faviconSvg, type: "image/svg+xml" },
 };

@@ -66,3 +66,21 @@ export function pValue(statistic) {
   }
   return Math.min(1, density * sum);
 }
+
+/** Fewer numbers than this say nothing of whether they are uniform. */
+const ENOUGH = 1000;
+
+/**
+ * Whether numbers are uniform, in words.
+ *
+ * @param {ArrayLike<number>} counts How often each of the numbers 1 to 100 came.
+ * @returns {string} `looks uniform, p = 0.49`, say.
+ */
+export function uniformity(counts) {
+  if (Array.from(counts).reduce((sum, count) => sum + count, 0) < ENOUGH) {
+    return "too few to tell";
+  }
+  const p = pValue(chiSquare(counts));
+  if (p < 0.001) return "not uniform? p < 0.001";
+  return `looks uniform, p = ${p < 0.01 ? p.toFixed(3) : p.toFixed(2)}`;
+}

@@ -16,6 +16,10 @@ const ignore = NO_PERMISSIONS;
 const ASSETS: Record<string, string> = {
   "/": "text/html; charset=utf-8",
   "/app.js": "text/javascript; charset=utf-8",
+  "/connection.js": "text/javascript; charset=utf-8",
+  "/element.js": "text/javascript; charset=utf-8",
+  "/many.js": "text/javascript; charset=utf-8",
+  "/one.js": "text/javascript; charset=utf-8",
   "/proof.js": "text/javascript; charset=utf-8",
   "/style.css": "text/css; charset=utf-8",
   "/favicon.svg": "image/svg+xml",

@@ -1,0 +1,176 @@
+// @ts-check
+/// <reference lib="dom" />
+
+/**
+ * The page's connection: held open, and opened again when it ends.
+ *
+ * @module
+ */
+
+/** A handshake, or the probe before one, that is not answered for so long is
+ * given up, in milliseconds. */
+const ATTEMPT_MS = 5000;
+/** The first delay between two attempts, in milliseconds; each one is twice the
+ * one before. */
+const DELAY_MS = 250;
+/** The longest delay, in milliseconds: short enough to be back within two seconds
+ * of the server. */
+const MAX_DELAY_MS = 1500;
+/** A connection that leaves requests unanswered for so long is dead, in
+ * milliseconds. */
+const TIMEOUT_MS = 10_000;
+
+/**
+ * - `connecting`: the first attempt, or the first one after a connection ended
+ * - `connected`: requests can be sent
+ * - `offline`: an attempt has failed; others follow
+ *
+ * @typedef {"connecting" | "connected" | "offline"} State
+ */
+
+/** A connection that answers requests in the order they were sent. */
+export class Connection {
+  /** @type {State} */
+  state = "connecting";
+  /** @type {(state: State) => void} */
+  #onState;
+  /** The socket that opens or is open. @type {WebSocket | undefined} */
+  #socket;
+  /** Ends an attempt, or a connection that hangs.
+   * @type {ReturnType<typeof setTimeout> | undefined} */
+  #deadline;
+  /** Starts the next attempt.
+   * @type {ReturnType<typeof setTimeout> | undefined} */
+  #retry;
+  /** Attempts since the connection ended. */
+  #attempts = 0;
+  /** @type {PromiseWithResolvers<unknown>[]} The oldest first. */
+  #unanswered = [];
+
+  /** @param {(state: State) => void} onState Is told each change. */
+  constructor(onState) {
+    this.#onState = onState;
+    const startAnew = () => {
+      if (this.state === "connected" || document.hidden) return;
+      this.#drop();
+      this.#attempt();
+    };
+    addEventListener("online", startAnew);
+    document.addEventListener("visibilitychange", startAnew);
+    this.#open();
+  }
+
+  /**
+   * Sends a request.
+   *
+   * @param {string} text
+   * @returns {Promise<unknown>} Its response; rejected with the reason if the
+   * connection ends before that comes.
+   */
+  request(text) {
+    if (this.state !== "connected") {
+      return Promise.reject(new Error("there is no connection yet"));
+    }
+    const request = Promise.withResolvers();
+    this.#socket?.send(text);
+    if (this.#unanswered.push(request) === 1) this.#expectAnswer();
+    return request.promise;
+  }
+
+  #open() {
+    clearTimeout(this.#retry);
+    const socket = this.#socket = new WebSocket("/ws");
+    this.#expect(ATTEMPT_MS, "the handshake was not answered");
+    socket.onopen = () => {
+      clearTimeout(this.#deadline);
+      this.#attempts = 0;
+      this.#become("connected");
+    };
+    socket.onmessage = ({ data }) => {
+      this.#unanswered.shift()?.resolve(data);
+      clearTimeout(this.#deadline);
+      if (this.#unanswered.length > 0) this.#expectAnswer();
+    };
+    socket.onclose = (event) => this.#end(reasonOf(event));
+  }
+
+  #expectAnswer() {
+    this.#expect(TIMEOUT_MS, "no answer came for 10 seconds");
+  }
+
+  /**
+   * @param {number} milliseconds
+   * @param {string} otherwise
+   */
+  #expect(milliseconds, otherwise) {
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => this.#end(otherwise), milliseconds);
+  }
+
+  /** Forgets the socket, whatever becomes of it: a handshake that hangs cannot be
+   * taken back, and a peer need not answer a close frame. */
+  #drop() {
+    clearTimeout(this.#deadline);
+    clearTimeout(this.#retry);
+    const socket = this.#socket;
+    this.#socket = undefined;
+    if (!socket) return;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close();
+  }
+
+  /** @param {string} reason */
+  #end(reason) {
+    this.#drop();
+    for (const { reject } of this.#unanswered.splice(0)) {
+      reject(new Error(reason));
+    }
+    const first = this.state === "connected" && navigator.onLine;
+    this.#become(first ? "connecting" : "offline");
+    this.#attemptLater();
+  }
+
+  #attemptLater() {
+    const most = Math.min(MAX_DELAY_MS, DELAY_MS * 2 ** this.#attempts++);
+    const delay = most * (0.5 + Math.random() / 2);
+    this.#retry = setTimeout(() => this.#attempt(), delay);
+  }
+
+  /** Opens a socket once the server answers a probe. For Firefox delays every new
+   * WebSocket to a host where one has failed, more and more, up to a minute; a
+   * `fetch` that fails costs nothing. The next probe does not wait for this one,
+   * which may hang. */
+  async #attempt() {
+    clearTimeout(this.#retry);
+    this.#attemptLater();
+    const signal = AbortSignal.timeout(ATTEMPT_MS);
+    const up = await fetch("/healthz", { cache: "no-store", signal })
+      .then(({ status }) => status < 500, () => false); // 503 while it drains
+    if (this.#socket) return; // another probe was faster
+    if (up) this.#open();
+    else this.#become("offline");
+  }
+
+  /** @param {State} state */
+  #become(state) {
+    if (this.state === state) return;
+    this.state = state;
+    this.#onState(state);
+  }
+}
+
+/**
+ * Why a connection ended, in words.
+ *
+ * @param {CloseEvent} event
+ */
+function reasonOf({ code, reason }) {
+  switch (code) {
+    case 1001: // going away
+      return "the server shut down";
+    case 1006: // no close frame came
+      return "the connection was lost";
+    default:
+      return `the server closed the connection: ${reason || code}`;
+  }
+}

@@ -1,0 +1,209 @@
+// @ts-check
+/// <reference lib="dom" />
+
+/**
+ * 10,000 requests in a row, counted and drawn.
+ *
+ * @module
+ */
+
+import { parseResponse, uniformity } from "./proof.js";
+import { element } from "./element.js";
+
+/** @import { Connection } from "./connection.js" */
+
+/** Requests of a run. */
+const COUNT = 10_000;
+/** Requests in flight at most, as the client has. */
+const WINDOW = 1000;
+/** The chart is drawn at least this often, in milliseconds: sending pauses for it,
+ * since WebKit may draw nothing as long as messages come. */
+const DRAWN_MS = 100;
+/** Where the chart has the expected level, as a part of its height, so that the
+ * bars settle on a line that stays. The most frequent of 100 numbers passes the
+ * top once in some 400 runs. */
+const EXPECTED_LEVEL = 0.7;
+
+/** @type {SVGRectElement[]} */
+const bars = Array.from({ length: 100 }, (_, index) => {
+  const bar = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+  bar.setAttribute("x", String(index + 0.15));
+  bar.setAttribute("width", "0.7");
+  element("bars").append(bar);
+  return bar;
+});
+
+/**
+ * @typedef {object} Run
+ * @property {number} sent
+ * @property {number} answered Valid responses.
+ * @property {number} invalid Responses that are not.
+ * @property {number[]} counts How often each of the numbers 1 to 100 came.
+ * @property {number} startedAt Milliseconds.
+ * @property {number} endedAt When the last response came, in milliseconds.
+ * @property {number} drawnAt Milliseconds.
+ * @property {boolean} stopped By the user.
+ */
+
+/** @param {Connection} connection */
+export function setUpMany(connection) {
+  element("expected").style.bottom = `${EXPECTED_LEVEL * 100}%`;
+  element("many").addEventListener("click", async () => {
+    if (connection.state !== "connected") {
+      return say("There is no connection yet.", true);
+    }
+    exchange("many", "stop");
+    say("Sending …", false);
+    const run = createRun();
+    let frame = requestAnimationFrame(function draw() {
+      drawRun(run);
+      frame = requestAnimationFrame(draw);
+    });
+    const end = await sendAll(connection, run).catch(({ message }) => message);
+    cancelAnimationFrame(frame);
+    drawRun(run);
+    drawTable(run.counts);
+    const sum = `${format(run.answered)} of ${format(COUNT)} answered`;
+    const proven = end === undefined && run.invalid === 0;
+    say(
+      proven
+        ? `${sum}, each checked; ${uniformity(run.counts)}.`
+        : `${sum}, then ${end ?? `${format(run.invalid)} were invalid`}.`,
+      !proven && !run.stopped,
+    );
+    exchange("stop", "many");
+  });
+}
+
+/** @returns {Run} */
+function createRun() {
+  const now = performance.now();
+  return {
+    sent: 0,
+    answered: 0,
+    invalid: 0,
+    counts: new Array(100).fill(0),
+    startedAt: now,
+    endedAt: now,
+    drawnAt: now,
+    stopped: false,
+  };
+}
+
+/**
+ * Sends all requests of a run and checks each response against its own request.
+ *
+ * @param {Connection} connection
+ * @param {Run} run
+ * @returns {Promise<void>} Rejected with what ended the run before.
+ */
+function sendAll(connection, run) {
+  /** Sends the next request when the one before has its answer. */
+  const sendInTurn = async () => {
+    while (run.sent < COUNT && !run.stopped) {
+      const request = `Message ${++run.sent}`;
+      const response = await connection.request(request);
+      if (!run.stopped) count(run, parseResponse(request, response));
+      const late = performance.now() - run.drawnAt > DRAWN_MS;
+      if (late && !document.hidden) await new Promise(requestAnimationFrame);
+    }
+  };
+  return new Promise((resolve, reject) => {
+    element("stop").onclick = (/** @type {MouseEvent} */ { detail }) => {
+      if (detail > 1) return; // the other half of a double click on Send
+      run.stopped = true;
+      reject(new Error("stopped"));
+    };
+    Promise.all(Array.from({ length: WINDOW }, sendInTurn))
+      .then(() => resolve(), reject);
+  });
+}
+
+/**
+ * @param {Run} run
+ * @param {number | undefined} number
+ */
+function count(run, number) {
+  run.endedAt = performance.now();
+  if (number === undefined) run.invalid++;
+  else {
+    run.answered++;
+    run.counts[number - 1]++;
+  }
+}
+
+/** @param {Run} run */
+function drawRun(run) {
+  const { answered, invalid, counts, startedAt, endedAt } = run;
+  run.drawnAt = performance.now();
+  const seconds = (endedAt - startedAt) / 1000;
+  const rate = seconds > 0 ? format(Math.round(answered / seconds)) : "–";
+  element("progress").value = answered;
+  element("received").textContent = format(answered);
+  element("invalid").textContent = format(invalid);
+  element("seconds").textContent = seconds > 0 ? seconds.toFixed(2) : "–";
+  element("rate").textContent = rate;
+
+  const expected = answered / counts.length || 1;
+  counts.forEach((count, index) => {
+    const height = Math.min(1, count / expected * EXPECTED_LEVEL);
+    bars[index].setAttribute("height", String(height));
+    bars[index].setAttribute("y", String(1 - height));
+  });
+}
+
+/**
+ * The chart in words and as a table.
+ *
+ * @param {number[]} counts
+ */
+function drawTable(counts) {
+  const [most, least] = [Math.max(...counts), Math.min(...counts)];
+  element("chart").setAttribute(
+    "aria-label",
+    `How often each number came: most often ${
+      counts.indexOf(most) + 1
+    }, ${most} times; ` +
+      `least often ${counts.indexOf(least) + 1}, ${least} times`,
+  );
+  element("table").replaceChildren(
+    ...Array.from({ length: 10 }, (_, ten) => {
+      const row = document.createElement("tr");
+      const head = document.createElement("th");
+      head.scope = "row";
+      head.textContent = `${ten * 10 + 1}–${ten * 10 + 10}`;
+      row.append(head);
+      for (const count of counts.slice(ten * 10, ten * 10 + 10)) {
+        row.insertCell().textContent = String(count);
+      }
+      return row;
+    }),
+  );
+}
+
+/**
+ * Shows one button in the other's place, and gives it the focus if that had it.
+ *
+ * @param {string} from
+ * @param {string} to
+ */
+function exchange(from, to) {
+  const hadFocus = document.activeElement === element(from);
+  element(to).hidden = false;
+  if (hadFocus) element(to).focus();
+  element(from).hidden = true;
+}
+
+/**
+ * @param {string} text
+ * @param {boolean} bad
+ */
+function say(text, bad) {
+  element("outcome").textContent = text;
+  element("outcome").classList.toggle("bad", bad);
+}
+
+/** @param {number} value */
+function format(value) {
+  return value.toLocaleString("en");
+}

@@ -1,0 +1,236 @@
+// The page's connection: what ends it, and how it comes back.
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { ENGINES, type Tab } from "../harness/browser.ts";
+import { makeCertificate, serverProcess } from "../harness/process.ts";
+import type { Server } from "../server.ts";
+import { eventually, withServer } from "./helpers.ts";
+import { press, sendAll, showsText, status, testIn, text } from "./page.ts";
+
+/** A proxy in front of a server, which stops to hand on what matches. */
+class Gate implements Disposable {
+  #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  #connections: Deno.Conn[] = [];
+  url = `http://127.0.0.1:${this.#listener.addr.port}/`;
+  /** Requests that begin like this are taken and never answered. */
+  swallows = /^$/;
+  swallowed = 0;
+
+  constructor(readonly port: number) {
+    this.#serve();
+  }
+
+  async #serve() {
+    for await (const inside of this.#listener) {
+      this.#connections.push(inside);
+      this.#handOn(inside).catch(() => {}); // reset
+    }
+  }
+
+  async #handOn(client: Deno.Conn) {
+    const server = await Deno.connect({
+      hostname: "127.0.0.1",
+      port: this.port,
+    });
+    this.#connections.push(server);
+    server.readable.pipeTo(client.writable).catch(() => {});
+    const swallow = new TransformStream<Uint8Array, Uint8Array>({
+      transform: (bytes, controller) => {
+        if (this.swallows.test(new TextDecoder().decode(bytes))) {
+          this.swallowed++;
+        } else controller.enqueue(bytes);
+      },
+    });
+    await client.readable.pipeThrough(swallow).pipeTo(server.writable);
+  }
+
+  /** Cuts all connections. */
+  cut() {
+    for (const connection of this.#connections.splice(0)) {
+      try {
+        connection.close();
+      } catch { /* it has ended */ }
+    }
+  }
+
+  [Symbol.dispose]() {
+    this.#listener.close();
+    this.cut();
+  }
+}
+
+/** A page of a server behind a gate. */
+const throughGate = (
+  engines: typeof ENGINES,
+  name: string,
+  steps: (tab: Tab, gate: Gate, server: Server) => Promise<void>,
+) =>
+  testIn(
+    engines,
+    name,
+    (visit) =>
+      withServer({ allowOrigin: ["*"] }, async (_, server) => {
+        using gate = new Gate(Number(new URL(server.url).port));
+        await visit(gate.url, async (tab) => {
+          await status(tab, "connected");
+          await steps(tab, gate, server);
+        });
+      }),
+  );
+
+testIn(
+  ENGINES,
+  "the server killed and restarted under the page",
+  async (visit) => {
+    const first = await serverProcess();
+    let { server } = first;
+    try {
+      await visit(first.url, async (tab) => {
+        await status(tab, "connected");
+        server.kill("SIGKILL");
+        await status(tab, "offline");
+        assertEquals(await text(tab, "#status"), "offline, retrying");
+        await tab.click("#many");
+        assertMatch(await text(tab, "#outcome"), /no connection/);
+
+        server = (await serverProcess(`--port=${first.port}`)).server;
+        await status(tab, "connected");
+        assert(await press(tab));
+        assertMatch(await sendAll(tab), /^10,000 of 10,000/);
+      });
+    } finally {
+      await server[Symbol.asyncDispose]();
+    }
+  },
+);
+
+throughGate(
+  ENGINES,
+  "a handshake that is never answered is given up",
+  async (tab, gate) => {
+    gate.swallows = /^GET \/ws/;
+    gate.cut();
+    await eventually(() => gate.swallowed > 0);
+    await status(tab, "offline");
+    gate.swallows = /^$/; // the one that is swallowed stays so
+    await status(tab, "connected");
+    assert(await press(tab));
+  },
+);
+
+for (const event of ["online", "visibilitychange"]) {
+  throughGate(
+    ENGINES,
+    `${event} starts a handshake anew that hangs`,
+    async (tab, gate) => {
+      gate.swallows = /^GET \/ws/;
+      gate.cut();
+      await eventually(() => gate.swallowed > 0);
+      assertEquals(await text(tab, "#status"), "connecting");
+      gate.swallows = /^$/;
+      await tab.evaluate((event) => {
+        // No attempt ends, and no other one begins, by time.
+        for (let timer = Number(setTimeout(() => {})); timer > 0; timer--) {
+          clearTimeout(timer);
+        }
+        document.dispatchEvent(new Event(event, { bubbles: true }));
+      }, event);
+      await status(tab, "connected");
+    },
+  );
+}
+
+throughGate(
+  ENGINES,
+  "probes that are never answered hold up nothing",
+  async (tab, gate) => {
+    gate.swallows = /./;
+    gate.cut();
+    await eventually(() => gate.swallowed > 2); // and none given up yet
+    gate.swallows = /^$/;
+    await status(tab, "connected");
+  },
+);
+
+testIn(
+  ENGINES,
+  "what waits when the server goes is not shown as answered",
+  async (visit) => {
+    const { server, url } = await serverProcess();
+    await using _ = server;
+    await visit(url, async (tab) => {
+      await status(tab, "connected");
+      server.kill("SIGSTOP"); // it takes the request and does not answer
+      await tab.click("#get");
+      await showsText(tab, "#response", "Waiting for the answer");
+      server.kill("SIGKILL");
+      await showsText(tab, "#response", "No answer: the connection was lost.");
+      assertEquals(await text(tab, "#number"), "?");
+    });
+  },
+);
+
+testIn(
+  ["chromium"],
+  "a server that hangs is given up, and found again",
+  async (visit) => {
+    const { server, url } = await serverProcess();
+    await using _ = server;
+    await visit(url, async (tab) => {
+      await status(tab, "connected");
+      server.kill("SIGSTOP");
+      await tab.click("#many");
+      await showsText(tab, "#outcome", "then no answer came for 10 seconds.");
+      server.kill("SIGCONT");
+      await status(tab, "connected");
+      assert(await press(tab));
+    });
+  },
+);
+
+testIn(ENGINES, "a run that the server ends says why", (visit) =>
+  // "Message 1000" is too long, and all before it are answered.
+  withServer({ maxMessage: "Message 999".length }, (_, server) =>
+    visit(server.url, async (tab) => {
+      await status(tab, "connected");
+      await tab.click("#many");
+      await showsText(
+        tab,
+        "#outcome",
+        "999 of 10,000 answered, then the server closed the connection: " +
+          "at most 11 bytes.",
+      );
+      assertEquals(await text(tab, "#received"), "999");
+    })));
+
+throughGate(
+  ENGINES,
+  "what waits when the server shuts down says so",
+  async (tab, gate, server) => {
+    gate.swallows = /^[^]/; // what arrives is answered, so nothing may
+    await tab.click("#get");
+    await tab.click("#many");
+    await eventually(() => gate.swallowed > 1);
+    await server.shutdown();
+    await showsText(tab, "#response", "No answer: the server shut down.");
+    await showsText(
+      tab,
+      "#outcome",
+      "0 of 10,000 answered, then the server shut down.",
+    );
+  },
+);
+
+testIn(ENGINES, "behind https the page connects by wss", async (visit) => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const { cert, key } = await makeCertificate(folder);
+    await withServer({ cert, key }, (_, { url }) =>
+      visit(url, async (tab) => {
+        await status(tab, "connected");
+        assert(await press(tab));
+      }));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
