@@ -37,9 +37,13 @@ import { LINES_PROTOCOL } from "./lib/protocol.ts";
  * in milliseconds. */
 const LISTEN_AGAIN_MS = 100;
 
-/** What the listener has to end its last HTTP responses at the least, in
- * milliseconds. */
-const LAST_MS = 50;
+/** How long the last bytes may take once every connection is over or has been told
+ * to go, in milliseconds. Deno's own shutdown would wait for ever for a peer that
+ * is half way through an HTTP request. */
+const LAST_MS = 200;
+
+/** The close code of a server that cannot go on (RFC 6455 section 7.4.1). */
+const INTERNAL_ERROR = 1011;
 
 /** A server that runs. */
 export interface Server {
@@ -239,19 +243,27 @@ class RunningServer implements Server {
       (this.metrics.accept(maxConnections) ? undefined : full(maxConnections));
     if (refused) return this.#refuse(refused);
     const lines = offersProtocol(request, LINES_PROTOCOL);
-    const { socket, response } = Deno.upgradeWebSocket(request, {
-      idleTimeout,
-      protocol: lines ? LINES_PROTOCOL : undefined,
-    });
+    const { socket, response } = this.#upgrade(request, idleTimeout);
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
       response.headers.set(name, value);
     }
+    // Not by Deno, which wants a blank after each comma of the client's list.
+    if (lines) response.headers.set("sec-websocket-protocol", LINES_PROTOCOL);
     const connection = new Connection(this.#shared, socket, lines, () => {
       this.#connections.delete(connection);
       if (this.#connections.size === 0) this.#onEmpty();
     });
     this.#connections.add(connection);
     return response;
+  }
+
+  #upgrade(request: Request, idleTimeout: number): Deno.WebSocketUpgrade {
+    try {
+      return Deno.upgradeWebSocket(request, { idleTimeout });
+    } catch (error) {
+      this.metrics.close(INTERNAL_ERROR); // it was counted as open
+      throw error;
+    }
   }
 
   #refuse({ reason, status, message, headers }: Refusal): Response {
@@ -268,16 +280,13 @@ class RunningServer implements Server {
    * then new connections are turned away. */
   async shutdown(): Promise<void> {
     const graceMs = this.#options.grace * 1000;
-    const deadline = performance.now() + graceMs;
     this.#draining = true;
     // The second half is for the closing handshakes.
     for (const each of this.#connections) each.drain(graceMs / 2);
     const empty = new Promise<void>((resolve) => this.#onEmpty = resolve);
     if (this.#connections.size > 0) await within(graceMs, empty);
-    // A peer that is half way through an HTTP request would hold it up.
-    const restMs = Math.max(LAST_MS, deadline - performance.now());
-    await within(restMs, this.#listener.shutdown().catch(() => {}));
     for (const each of this.#connections) each[Symbol.dispose]();
+    await within(LAST_MS, this.#listener.shutdown().catch(() => {}));
     this.#notices[Symbol.dispose]();
   }
 }
@@ -286,7 +295,10 @@ class RunningServer implements Server {
  * this server, which guards a path, has not. `undefined` if the host would change
  * where the path begins. */
 function pathOf({ url, headers }: Request): string | undefined {
-  if (/[/?#\\@\s]/.test(headers.get("host") ?? "")) return undefined;
+  const host = headers.get("host");
+  if (host && (/[/?#\\@\s]/.test(host) || !URL.canParse(`http://${host}`))) {
+    return undefined;
+  }
   return /^\w+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1];
 }
 

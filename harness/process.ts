@@ -146,7 +146,7 @@ export async function serverProcess(
     "--port=0",
     ...args,
   ]);
-  const [, url] = await server.until(/^Listening on (\S+)\n/);
+  const [, url] = await server.until(/^Listening on (\S+).*\n/);
   return { server, url, port: Number(new URL(url).port) };
 }
 

@@ -69,6 +69,17 @@ export class RawSocket implements Disposable {
     return true;
   }
 
+  /** Reads the head of a response. */
+  async head(): Promise<string> {
+    let head = "";
+    while (!head.endsWith("\r\n\r\n")) {
+      const byte = await this.read(1);
+      if (byte.length === 0) throw new Error(`no response but ${head}`);
+      head += String.fromCharCode(byte[0]);
+    }
+    return head;
+  }
+
   /** Sends a request without a body and reads the head of its response. */
   async request(
     line: string,
@@ -78,12 +89,7 @@ export class RawSocket implements Disposable {
       `${name}: ${value}\r\n`
     );
     await this.write(encode(`${line} HTTP/1.1\r\n${fields.join("")}\r\n`));
-    let head = "";
-    while (!head.endsWith("\r\n\r\n")) {
-      const byte = await this.read(1);
-      if (byte.length === 0) throw new Error(`no response but ${head}`);
-      head += String.fromCharCode(byte[0]);
-    }
+    const head = await this.head();
     const [first, ...rest] = head.trimEnd().split("\r\n");
     return {
       status: Number(first.split(" ")[1]),

@@ -25,11 +25,6 @@ const QUIET_MS = 50;
  * in milliseconds. */
 const FAULT_MS = 1000;
 
-/** A peer that has sent so many requests in a row with no response outstanding
- * asks one by one. It need not be quiet to be closed: right after a response
- * nothing of it is on its way. */
-const ONE_BY_ONE = 8;
-
 /** Close codes (RFC 6455 section 7.4.1). */
 const GOING_AWAY = 1001;
 const UNSUPPORTED_DATA = 1003;
@@ -72,8 +67,8 @@ export class Connection {
   #reason = "";
   /** Whether a message has come since this was last set to false. */
   #active = false;
-  /** Requests in a row that came with no response outstanding. */
-  #oneByOne = 0;
+  /** Until when a peer that is to be closed may go on sending, in milliseconds. */
+  #deadline = 0;
 
   /**
    * @param socket As `Deno.upgradeWebSocket` returns it.
@@ -127,8 +122,10 @@ export class Connection {
     }
   }
 
-  /** Ends it without a word: the server is gone. */
+  /** Ends it now: the server goes. */
   [Symbol.dispose](): void {
+    if (this.#state === "open") this.#code = GOING_AWAY;
+    if (this.#code && this.#state !== "closing") this.#close();
     this.#over(ABNORMAL);
   }
 
@@ -155,11 +152,12 @@ export class Connection {
     if (response === undefined) {
       return this.#fault(TOO_BIG, `a message of more than ${MAX_LINES} lines`);
     }
-    if (this.#state === "draining") {
-      this.#oneByOne = this.#outbox.written ? this.#oneByOne + 1 : 0;
-    }
     this.#outbox.send(response);
-    if (this.#oneByOne === ONE_BY_ONE) this.#close();
+    // Right after a response nothing is on its way from a peer that asks one by
+    // one, so it sees the close frame.
+    if (this.#state === "draining" && performance.now() > this.#deadline) {
+      this.#close();
+    }
   }
 
   #fault(code: number, reason: string): void {
@@ -178,13 +176,14 @@ export class Connection {
   }
 
   #closeWhenQuiet(code: number, reason: string, milliseconds: number): void {
-    const deadline = performance.now() + milliseconds;
+    this.#deadline = performance.now() + milliseconds;
     this.#code = code;
     this.#reason = reason;
     const look = () => {
       const quiet = !this.#active && this.#outbox.size === 0;
       this.#active = false;
-      if (quiet || performance.now() >= deadline) this.#close();
+      const late = performance.now() > this.#deadline + QUIET_MS;
+      if (quiet || late) this.#close();
       else this.#wait(QUIET_MS, look);
     };
     this.#active = false;
@@ -215,7 +214,8 @@ export class Connection {
     const label = this.#code || code || ABNORMAL;
     metrics.close(label);
     if (this.#code ? this.#code !== GOING_AWAY : failure !== undefined) {
-      const why = this.#reason || failure || "the peer sent no close frame";
+      const why = this.#reason || failure ||
+        "it ended without a closing handshake";
       notices.add(
         `close ${label}`,
         (count) =>

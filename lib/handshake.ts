@@ -129,7 +129,9 @@ export function refusal(
     return {
       reason: "key",
       status: STATUS_CODE.BadRequest,
-      message: `Sec-WebSocket-Key must be 16 bytes of base64, not "${key}"`,
+      message: `Sec-WebSocket-Key must be 16 bytes of base64, not "${
+        key.slice(0, 100)
+      }"`,
     };
   }
   const message = foreignOrigin(headers, admission);
@@ -154,8 +156,10 @@ function foreignOrigin(
     origin === null || allowOrigin.includes("*") || allowOrigin.includes(origin)
   ) return undefined;
   const [forwarded] = elements(headers.get("x-forwarded-proto"));
-  const own = URL.parse(`${forwarded || scheme}://${headers.get("host")}`);
-  const page = `page of ${origin}, but this server`;
+  const own = URL.parse(
+    `${forwarded || scheme}://${headers.get("host") ?? ""}`,
+  );
+  const page = `page of ${origin.slice(0, 100)}, but this server`;
   if (own && loopback && !forwarded && !isLoopback(own.hostname)) {
     return `${page} listens on this machine only and is not ${own.host}; ` +
       "set X-Forwarded-Proto in the proxy or --allow-origin";

@@ -50,7 +50,7 @@ export const serverCommand = {
     },
     maxBacklog: {
       type: "integer",
-      default: 4_194_304,
+      default: 3_145_728,
       min: 1024,
       max: 1_073_741_824,
       help: "bytes waiting for slow readers; over it the slowest get 1008",

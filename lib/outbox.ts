@@ -9,7 +9,7 @@
  * characters. */
 const SEND_COST = 2048;
 
-/** What a connection may have handed over since its socket was last seen empty. */
+/** What a connection may always have handed over and not written. */
 const OWN_COST = 131_072;
 
 /** What all connections together may have handed over beyond that. */
@@ -22,10 +22,6 @@ const WAIT_COST = 64;
  * when nothing has moved for long. */
 const LOOK_MS = 1;
 const MAX_LOOK_MS = 64;
-
-/** For how long what was handed to a socket that is gone counts, in milliseconds:
- * its memory is not free at once. */
-const HOLD_MS = 10_000;
 
 /** What the outboxes of all connections share. */
 export class Backlog {
@@ -61,12 +57,6 @@ export class Backlog {
     }
   }
 
-  /** Counts what a socket that is gone has left unwritten until it is free. */
-  hold(cost: number): void {
-    this.shared += cost;
-    Deno.unrefTimer(setTimeout(() => this.shared -= cost, HOLD_MS));
-  }
-
   #look(): void {
     const now = performance.now();
     let moved = false;
@@ -90,16 +80,14 @@ export class Outbox {
   #sink: Sink;
   #onHandedOver: (response: string) => void;
   #onOverflow: () => void;
-  /** The cost of what was handed over since the socket was last seen empty. */
+  /** The cost of what was handed over and is not written, when last measured. */
   #handed = 0;
+  /** The characters of it. */
+  #characters = 0;
   /** What waits is in this from `#first` on. */
   #waiting: string[] = [];
   #first = 0;
   #size = 0;
-  /** Characters handed over in all, and how many had been written when that was
-   * last looked at. */
-  #total = 0;
-  #written = 0;
   /** When it last moved, or began to wait, in milliseconds. */
   movedAt = 0;
 
@@ -130,11 +118,6 @@ export class Outbox {
     return this.#size === 0 && this.#handed <= OWN_COST;
   }
 
-  /** Whether every response has been written. */
-  get written(): boolean {
-    return this.#size === 0 && this.#sink.bufferedAmount === 0;
-  }
-
   /** Sends a response now, or after those that wait. */
   send(response: string): void {
     if (this.#size === 0 && this.#hasRoom()) {
@@ -150,9 +133,9 @@ export class Outbox {
 
   /** Looks whether the socket has moved, and hands over what may go. */
   look(now: number): boolean {
-    const written = this.#total - this.#sink.bufferedAmount;
-    const moved = written > this.#written;
-    this.#written = written;
+    const before = this.#characters;
+    this.#measure();
+    const moved = this.#characters < before;
     if (moved) this.movedAt = now;
     this.#handOverWaiting();
     return moved;
@@ -186,22 +169,27 @@ export class Outbox {
   [Symbol.dispose](): void {
     this.drop();
     this.#backlog.forget(this);
-    if (this.#handed > OWN_COST) this.#backlog.hold(this.#handed);
     this.#setHanded(0);
   }
 
   #hasRoom(): boolean {
     if (this.#handed < OWN_COST) return true;
-    if (this.#sink.bufferedAmount === 0) {
-      this.#setHanded(0);
-      return true;
-    }
-    return this.#backlog.shared < SHARED_COST;
+    this.#measure();
+    return this.#handed < OWN_COST || this.#backlog.shared < SHARED_COST;
+  }
+
+  /** Deno tells the bytes that are not written; that many of the responses are
+   * not, as far as they are of one length. */
+  #measure(): void {
+    const unwritten = this.#sink.bufferedAmount;
+    const part = unwritten === 0 ? 0 : unwritten / this.#characters;
+    this.#setHanded(this.#handed * Math.min(1, part));
+    this.#characters = unwritten;
   }
 
   #handOver(response: string): void {
     this.#setHanded(this.#handed + response.length + SEND_COST);
-    this.#total += response.length;
+    this.#characters += response.length;
     this.#sink.send(response);
     this.#onHandedOver(response);
   }

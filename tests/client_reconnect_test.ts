@@ -164,13 +164,13 @@ Deno.test("our own server's refusals end the run with their reason", {
     assertEquals(code, 1);
     assertMatch(
       stderr,
-      /closed with 1009 \(message too big\): at most 9 bytes\n/,
+      /closed with 1009 \(message too big\): a message of more than 9 bytes \(--max-message\)\n/,
     );
     // Nor is the reason lost when much more is on its way.
     const much = await runClient(url, "-n", "100k", "-w", "10k", "-c", "4");
     assertMatch(
       much.stderr,
-      /^ws-random: .* closed with 1009 .*: at most 9 by/,
+      /^ws-random: .* closed with 1009 .*: a message of more than 9 by/,
     );
     const notFound = await runClient(url.replace("/ws", "/nothing"));
     assertEquals(notFound.code, 1);

@@ -51,7 +51,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
 Deno.test("50 peers that ask one by one without a pause all see 1001", {
   ignore,
 }, async () => {
-  const server = await startServer({ port: 0 });
+  const server = await startServer({ port: 0, grace: 1 });
   const peers = Array.from({ length: 50 }, async () => {
     using socket = await RawSocket.open(portOf(server.url));
     for (;;) {

@@ -175,6 +175,24 @@ Deno.test(
         Upgrade: "h2c, WebSocket",
       });
       assertEquals(spelt.status, 101);
+      // White space in a list is optional (RFC 9110 section 5.6.1), the case of a
+      // subprotocol is not.
+      for (
+        const [offered, spoken] of [
+          ["ws-random.lines", "ws-random.lines"],
+          ["foo,ws-random.lines", "ws-random.lines"],
+          ["ws-random.lines ,\tfoo", "ws-random.lines"],
+          ["ws-random.lines,", "ws-random.lines"],
+          ["foo", null],
+          ["WS-Random.Lines", null],
+        ] as const
+      ) {
+        const { status, headers } = await handshake(ws, {
+          "Sec-WebSocket-Protocol": offered,
+        });
+        assertEquals(status, 101, offered);
+        assertEquals(headers.get("sec-websocket-protocol"), spoken, offered);
+      }
     }),
 );
 
@@ -339,4 +357,24 @@ Deno.test("/metrics is Prometheus text, and no counter goes down", {
     assertEquals(after('closes_total{code="1000"}'), 1);
     assertEquals(after('refusals_total{reason="origin"}'), 1);
     assertEquals(after('refusals_total{reason="key"}'), 1);
+  }));
+
+Deno.test("a path is what was sent, and a Host that is not one gets 400", {
+  ignore,
+}, () =>
+  withServer({}, async (ws) => {
+    const ask = async (line: string, host: string) => {
+      using socket = await RawSocket.connect(Number(new URL(ws).port));
+      return (await socket.request(line, { Host: host })).status;
+    };
+    for (const path of ["/x/../metrics", "/%2e/metrics", "//metrics"]) {
+      assertEquals(await ask(`GET ${path}`, "a.example"), 404, path);
+    }
+    const hosts = ["x/metrics?", "x#", "a b", "u@x", "[", "x:99999", "x:y"];
+    for (const host of hosts) {
+      assertEquals(await ask("GET /", host), 400, host);
+    }
+    for (const host of ["x", "x:1", "[::1]:8000", ""]) {
+      assertEquals(await ask("GET /", host), 200, host);
+    }
   }));

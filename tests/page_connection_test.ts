@@ -198,7 +198,7 @@ testIn(ENGINES, "a run that the server ends says why", (visit) =>
         tab,
         "#outcome",
         "999 of 10,000 answered, then the server closed the connection: " +
-          "at most 11 bytes.",
+          "a message of more than 11 bytes (--max-message).",
       );
       assertEquals(await text(tab, "#received"), "999");
     })));

@@ -1,0 +1,106 @@
+// Peers that do not read: what they cost, and what others notice.
+
+import { assert, assertMatch } from "@std/assert";
+import {
+  NO_PERMISSIONS,
+  type Process,
+  run,
+  serverProcess,
+} from "../harness/process.ts";
+import { frame, RawSocket } from "../harness/sockets.ts";
+import { TEXT } from "./helpers.ts";
+
+const ignore = NO_PERMISSIONS || Deno.build.os !== "linux";
+
+/** The highest resident memory there was, in MB. Deno itself may read /proc with
+ * -A only. */
+async function peakMemory({ pid }: Process): Promise<number> {
+  const { stdout } = await run(["cat", `/proc/${pid}/status`]);
+  return Number(/VmHWM:\s+(\d+)/.exec(stdout)![1]) / 1000;
+}
+
+/** Asks one by one on a connection of its own until it is stopped; returns how
+ * often it was answered. */
+async function politePeer(port: number, stop: AbortSignal): Promise<number> {
+  using socket = await RawSocket.open(port);
+  let answers = 0;
+  while (!stop.aborted) {
+    await socket.write(frame(TEXT, "if you please"));
+    if ((await socket.frame())?.opcode !== TEXT) throw new Error("closed");
+    answers++;
+  }
+  return answers;
+}
+
+/** Sends requests without reading, over and over, whenever it is closed. */
+async function flood(port: number, size: number, stop: AbortSignal) {
+  const one = frame(TEXT, "x".repeat(size));
+  const bytes = await new Blob(
+    new Array(Math.floor(65_536 / one.length)).fill(one),
+  ).bytes();
+  while (!stop.aborted) {
+    const socket = await RawSocket.open(port).catch(() => undefined);
+    try {
+      while (socket && !stop.aborted) await socket.write(bytes);
+    } catch { // closed by the server
+    } finally {
+      socket?.[Symbol.dispose]();
+    }
+  }
+}
+
+for (const size of [0, 100]) {
+  Deno.test(
+    `ten peers that flood with requests of ${size} bytes: memory stays flat, others are answered`,
+    {
+      ignore,
+    },
+    async () => {
+      const { server, port } = await serverProcess();
+      await using _ = server;
+      const before = await peakMemory(server);
+      const stop = AbortSignal.timeout(10_000);
+      const polite = politePeer(port, stop);
+      await Promise.all(
+        Array.from({ length: 10 }, () => flood(port, size, stop)),
+      );
+      assert(await polite > 0);
+      const growth = await peakMemory(server) - before;
+      assert(growth < 250, `it grew by ${growth} MB`);
+    },
+  );
+}
+
+Deno.test(
+  "200 peers that send 20,000 empty requests each and never read: others are answered",
+  {
+    ignore,
+  },
+  async () => {
+    const { server, url, port } = await serverProcess();
+    await using _ = server;
+    const before = await peakMemory(server);
+    const stop = new AbortController();
+    const polite = politePeer(port, stop.signal);
+    const mute = await Promise.all(
+      Array.from({ length: 200 }, () => RawSocket.open(port)),
+    );
+    const bytes = await new Blob(
+      new Array(20_000).fill(frame(TEXT, "")),
+    ).bytes();
+    await Promise.all(
+      mute.map((socket) => socket.write(bytes).catch(() => {})),
+    );
+    // Answered by a server that has them all before it.
+    using late = await RawSocket.open(port);
+    await late.write(frame(TEXT, "and me?"));
+    assert((await late.frame())?.opcode === TEXT);
+    stop.abort();
+    assert(await polite > 0);
+    const growth = await peakMemory(server) - before;
+    assert(growth < 400, `it grew by ${growth} MB`);
+    const metrics = await (await fetch(`${url}metrics`)).text();
+    assertMatch(metrics, /closes_total\{code="1008"\} [1-9]/);
+    for (const socket of mute) socket[Symbol.dispose]();
+  },
+);
