@@ -65,6 +65,23 @@ Deno.test("the binary's server, page and client, and SIGTERM", {
   assertEquals(await server.end(), 0);
 });
 
+Deno.test("the binary's workers", {
+  ignore: ignore || Deno.build.os !== "linux",
+}, async () => {
+  const command = [BINARY, "server", "--port=0", "--workers=2"];
+  await using server = new Process(command, ELSEWHERE);
+  const [, url] = await server.until(/^Listening on (\S+)\n/);
+  const args = [url, "--connections=16", "--quiet"];
+  const client = await run([BINARY, "client", ...args], ELSEWHERE);
+  assertEquals(client.code, 0, client.stderr);
+  server.kill("SIGTERM");
+  assertEquals(await server.end(), 0);
+  assertMatch(
+    server.stdout,
+    /\nStopped after 16 connections and 10000 requests\n$/,
+  );
+});
+
 Deno.test("the binary without a command serves", { ignore }, async () => {
   // Its own port may be taken here; then it says so.
   await using server = new Process([BINARY], {
