@@ -290,7 +290,9 @@ Deno.test("workers that cannot be started say why in one line", {
     ]),
   ];
   for (const [args, code, message] of cases) {
-    const result = await run([...task("server"), ...args]);
+    // One that listens after all is ended, with status 0.
+    const signal = AbortSignal.timeout(30_000);
+    const result = await run([...task("server"), ...args], { signal });
     assertEquals([result.code, result.stdout], [code, ""], result.stderr);
     assertMatch(result.stderr, message);
   }
