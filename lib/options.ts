@@ -9,7 +9,7 @@ import type { Command, Options } from "./flags.ts";
 /** Deno does not receive a message that is longer. */
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 
-/** More than any machine has cores for, and few enough to start. */
+/** Each takes some 10 MB, busy or not. */
 const MAX_WORKERS = 256;
 
 /** `ws-random server` */
