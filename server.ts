@@ -32,6 +32,7 @@ import { Notices } from "./lib/notices.ts";
 import { serverCommand, type ServerOptions } from "./lib/options.ts";
 import { Backlog } from "./lib/outbox.ts";
 import { LINES_PROTOCOL } from "./lib/protocol.ts";
+import { isWorker, work, workerCount, Workers } from "./lib/workers.ts";
 
 /** How long a server that could not listen again waits before it tries once more,
  * in milliseconds. */
@@ -60,26 +61,30 @@ export interface Server {
  * Starts a server.
  *
  * @param options Those that differ from the defaults of `ws-random server`.
+ * @param metrics Where it counts.
  *
  * @throws {Error} If a certificate cannot be read, or the address cannot be
  * listened on. The message says which and what to do.
  */
 export async function startServer(
   options: Partial<ServerOptions> = {},
+  metrics: Metrics = new Metrics(),
 ): Promise<Server> {
   const all = { ...defaults(serverCommand), ...options };
   all.host = all.host.replace(/^\[(.*)\]$/, "$1"); // an IPv6 address as in a URL
-  if (all.reusePort && Deno.build.os !== "linux") {
+  const workers = workerCount(all.workers);
+  if ((all.reusePort || workers > 1) && Deno.build.os !== "linux") {
     throw new Error(
-      `--reuse-port works on Linux only, not on ${Deno.build.os}; ` +
-        "give each process a port of its own",
+      `${workers > 1 ? "--workers" : "--reuse-port"} works on Linux only, ` +
+        `not on ${Deno.build.os}; give each process a port of its own`,
     );
   }
-  return new RunningServer(
-    all,
-    await readCertificate(all),
-    await loadAssets(),
-  );
+  const tls = await readCertificate(all);
+  if (workers > 1) {
+    if (!all.reusePort) assertPortFree(all);
+    return await new Workers(import.meta.url, all, workers).start(workers);
+  }
+  return new RunningServer(all, metrics, tls, await loadAssets());
 }
 
 async function readCertificate(
@@ -101,7 +106,7 @@ async function readCertificate(
 
 class RunningServer implements Server {
   readonly url: string;
-  readonly metrics = new Metrics();
+  readonly metrics: Metrics;
   #options: ServerOptions;
   #tls: Deno.TlsCertifiedKeyPem | undefined;
   #assets: Map<string, Asset>;
@@ -118,15 +123,17 @@ class RunningServer implements Server {
 
   constructor(
     options: ServerOptions,
+    metrics: Metrics,
     tls: Deno.TlsCertifiedKeyPem | undefined,
     assets: Map<string, Asset>,
   ) {
     this.#options = options;
+    this.metrics = metrics;
     this.#tls = tls;
     this.#assets = assets;
     this.#shared = {
       options,
-      metrics: this.metrics,
+      metrics,
       notices: this.#notices,
       backlog: new Backlog(options.maxBacklog),
     };
@@ -302,6 +309,17 @@ function pathOf({ url, headers }: Request): string | undefined {
   return /^\w+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1];
 }
 
+/** Workers share their port with any other process that shares it, but that is
+ * not wanted without `--reuse-port`. */
+function assertPortFree(options: ServerOptions): void {
+  const { host: hostname, port } = options;
+  try {
+    Deno.listen({ hostname, port }).close();
+  } catch (error) {
+    throw listenError(error as Error, options);
+  }
+}
+
 /** The error of `Deno.serve` in words that say what to do. */
 function listenError(
   { name, message }: Error,
@@ -352,8 +370,11 @@ export function main(args: string[]): Promise<number> {
       `Listening on ${server.url}` +
         (everywhere ? " and every other address of this machine" : ""),
     );
-    await Deno.permissions.revoke({ name: "read" });
     await Deno.permissions.revoke({ name: "env" });
+    // All workers have the same permissions, and to start one takes this.
+    if (workerCount(options.workers) === 1) {
+      await Deno.permissions.revoke({ name: "read" });
+    }
 
     await signalled;
     await server.shutdown();
@@ -365,4 +386,7 @@ export function main(args: string[]): Promise<number> {
   });
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) {
+  if (isWorker()) work(startServer);
+  else Deno.exit(await main(Deno.args));
+}

@@ -29,6 +29,12 @@ export const OURS: Peer = {
   command: [...task("server"), "--port=0"],
   version: DENO,
 };
+/** This program's server on two cores. */
+export const TWO_WORKERS: Peer = {
+  ...OURS,
+  name: "ws-random, two workers",
+  command: [...OURS.command, "--workers=2"],
+};
 /** The runtime's own limit. */
 export const BARE: Peer = {
   name: "bare Deno",

@@ -21,6 +21,7 @@ import {
   PYTHON,
   PYTHON_PEER,
   residentMemory,
+  TWO_WORKERS,
   withPeer,
 } from "./peers.ts";
 
@@ -120,13 +121,9 @@ for (let round = 1; round <= ROUNDS; round++) {
       add(speed, "by lines", await requestsPerSecond(port, BY_LINES, SECONDS)),
   );
 
-  const shared: Peer = { ...OURS, command: [...OURS.command, "--reuse-port"] };
-  await withPeer(shared, async (port) => {
-    const second = [...shared.command, `--port=${port}`];
-    await withPeer({ ...shared, command: second }, async () => {
-      const rate = await requestsPerSecond(port, CASES["50 × 32"], SECONDS);
-      add(speed, "two processes", rate);
-    });
+  await withPeer(TWO_WORKERS, async (port) => {
+    const rate = await requestsPerSecond(port, CASES["50 × 32"], SECONDS);
+    add(speed, TWO_WORKERS.name, rate);
   });
 
   await withPeer(OURS, async (port) => {
@@ -143,7 +140,7 @@ for (let round = 1; round <= ROUNDS; round++) {
     add(clients, "Python websockets", milliseconds);
   });
   if (round > (QUICK ? 1 : 3)) continue; // memory hardly varies
-  for (const peer of [OURS, BARE]) {
+  for (const peer of [OURS, TWO_WORKERS, BARE]) {
     add(memory, peer.name, await idleMemory(peer));
   }
 }
@@ -238,11 +235,11 @@ const markdown = [
       ),
     ]),
     [
-      "ws-random, two processes",
+      TWO_WORKERS.name,
       "",
       "",
       "",
-      withSpread(speed.get("two processes")),
+      withSpread(speed.get(TWO_WORKERS.name)),
     ],
     [
       "ws-random by `ws-random.lines`",

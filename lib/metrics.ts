@@ -43,16 +43,49 @@ const FAMILIES: [name: string, type: string, help: string][] = [
   ["uptime_seconds", "gauge", "Seconds since the start."],
 ];
 
+/** In the memory that workers share, before their counters: when the server was
+ * started, and how many connections are open. */
+const HEAD_BYTES = 2 * Float64Array.BYTES_PER_ELEMENT;
+const COUNTERS_BYTES = COUNTERS.length * Float64Array.BYTES_PER_ELEMENT;
+
 /** Counters since the start, none of which ever goes down, and the number of
- * connections that are open. */
+ * connections that are open: those of all workers of a server, whichever is asked.
+ * Each worker adds to counters of its own, so that none waits for another. */
 export class Metrics {
-  #startedAt = performance.now();
-  #counters = new Float64Array(COUNTERS.length);
-  #open = 0;
+  #startedAt: Float64Array;
+  #open: Int32Array;
+  /** For each worker. */
+  #counters: Float64Array[];
+  #own: Float64Array;
+
+  /** @param memory As {@linkcode Metrics.memory} made it, for all workers.
+   * @param worker Which of them counts here, from 0 on. */
+  constructor(memory = Metrics.memory(1), worker = 0) {
+    this.#startedAt = new Float64Array(memory, 0, 1);
+    this.#open = new Int32Array(memory, this.#startedAt.byteLength, 1);
+    const workers = (memory.byteLength - HEAD_BYTES) / COUNTERS_BYTES;
+    this.#counters = Array.from(
+      { length: workers },
+      (_, index) =>
+        new Float64Array(
+          memory,
+          HEAD_BYTES + index * COUNTERS_BYTES,
+          COUNTERS.length,
+        ),
+    );
+    this.#own = this.#counters[worker];
+  }
+
+  /** Memory for the metrics of a server that starts now. */
+  static memory(workers: number): SharedArrayBuffer {
+    const memory = new SharedArrayBuffer(HEAD_BYTES + workers * COUNTERS_BYTES);
+    new Float64Array(memory)[0] = now();
+    return memory;
+  }
 
   /** Connections that are not over. */
   get open(): number {
-    return this.#open;
+    return Atomics.load(this.#open, 0);
   }
 
   /** Connections accepted. */
@@ -67,13 +100,15 @@ export class Metrics {
 
   /** Whole seconds since the start. */
   get uptimeSeconds(): number {
-    return Math.floor((performance.now() - this.#startedAt) / 1000);
+    return Math.floor((now() - this.#startedAt[0]) / 1000);
   }
 
   /** Counts a connection, unless so many are open already. */
   accept(most: number): boolean {
-    if (this.#open >= most) return false;
-    this.#open++;
+    if (Atomics.add(this.#open, 0, 1) >= most) {
+      Atomics.sub(this.#open, 0, 1);
+      return false;
+    }
     this.#add("connections_total", 1);
     return true;
   }
@@ -88,20 +123,31 @@ export class Metrics {
 
   /** Counts a connection that is over, by its close code. */
   close(code: number): void {
-    this.#open--;
+    Atomics.sub(this.#open, 0, 1);
     const label = code >= 1000 && code <= 1015 ? code : "other";
     this.#add(`closes_total{code="${label}"}`, 1);
   }
 
+  /** Counts the connections that a worker had open when it died as closed without
+   * a close frame. */
+  abandon(worker: number): void {
+    const metrics = new Metrics(this.#open.buffer as SharedArrayBuffer, worker);
+    const closed = CLOSE_LABELS.map((code) => `closes_total{code="${code}"}`);
+    let open = metrics.#own[INDEX.get("connections_total")!];
+    for (const name of closed) open -= metrics.#own[INDEX.get(name)!];
+    while (open-- > 0) metrics.close(1006);
+  }
+
   /** The value of a counter, by the name of its sample. */
   get(name: string): number {
-    return this.#counters[INDEX.get(name)!];
+    const index = INDEX.get(name)!;
+    return this.#counters.reduce((sum, counters) => sum + counters[index], 0);
   }
 
   /** All of them as Prometheus text. */
   toString(): string {
     const samples = [
-      `connections_open ${this.#open}`,
+      `connections_open ${this.open}`,
       ...COUNTERS.map((name) => `${name} ${this.get(name)}`),
       `uptime_seconds ${this.uptimeSeconds}`,
     ];
@@ -114,6 +160,11 @@ export class Metrics {
   }
 
   #add(name: string, count: number): void {
-    this.#counters[INDEX.get(name)!] += count;
+    this.#own[INDEX.get(name)!] += count;
   }
+}
+
+/** Milliseconds by a clock that is the same in all workers. */
+function now(): number {
+  return performance.timeOrigin + performance.now();
 }

@@ -9,6 +9,9 @@ import type { Command, Options } from "./flags.ts";
 /** Deno does not receive a message that is longer. */
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 
+/** Each takes some 10 MB, busy or not. */
+const MAX_WORKERS = 256;
+
 /** `ws-random server` */
 export const serverCommand = {
   name: "server",
@@ -53,7 +56,8 @@ export const serverCommand = {
       default: 3_145_728,
       min: 1024,
       max: 1_073_741_824,
-      help: "bytes waiting for slow readers; over it the slowest get 1008",
+      help: "bytes waiting for slow readers of a worker; over it the slowest " +
+        "get 1008",
     },
     idleTimeout: {
       type: "decimal",
@@ -77,6 +81,12 @@ export const serverCommand = {
     reusePort: {
       type: "boolean",
       help: "let several processes listen on one port (Linux)",
+    },
+    workers: {
+      type: "text",
+      default: "1",
+      check: checkWorkers,
+      help: "threads that share the port; max for one a core (Linux)",
     },
   },
 } as const satisfies Command;
@@ -214,4 +224,12 @@ function checkOrigin(text: string): string {
     throw new Error("is not * or an origin like https://example.com");
   }
   return origin;
+}
+
+function checkWorkers(text: string): string {
+  const count = /^\d+$/.test(text) ? Number(text) : 0;
+  if (text !== "max" && !(count >= 1 && count <= MAX_WORKERS)) {
+    throw new Error(`is not max or a whole number from 1 to ${MAX_WORKERS}`);
+  }
+  return text;
 }

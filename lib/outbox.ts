@@ -43,6 +43,9 @@ export class Backlog {
 
   forget(outbox: Outbox): void {
     this.#watched.delete(outbox);
+    if (this.#watched.size > 0) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   /** Counts what has begun or ceased to wait. When it is too much, the outbox

@@ -50,6 +50,23 @@ Deno.test("the binary's server, page and client, and SIGTERM", {
   assertEquals(await server.end(), 0);
 });
 
+Deno.test("the binary's workers", {
+  ignore: ignore || Deno.build.os !== "linux",
+}, async () => {
+  const command = [BINARY, "server", "--port=0", "--workers=2"];
+  await using server = new Process(command, ELSEWHERE);
+  const [, url] = await server.until(/^Listening on (\S+)\n/);
+  const args = [url, "--connections=16", "--quiet"];
+  const client = await run([BINARY, "client", ...args], ELSEWHERE);
+  assertEquals(client.code, 0, client.stderr);
+  server.kill("SIGTERM");
+  assertEquals(await server.end(), 0);
+  assertMatch(
+    server.stdout,
+    /\nStopped after 16 connections and 10000 requests\n$/,
+  );
+});
+
 Deno.test("the binary without a command serves", { ignore }, async () => {
   // Its own port may be taken here; then it says so.
   await using server = new Process([BINARY], {
@@ -94,16 +111,21 @@ Deno.test("the binary may do no more than the tasks", { ignore }, async () => {
   assertEquals(prompt, false);
   assertEquals(allowed, {
     allow_net: [],
-    allow_read: [], // any, for --cert and --key; given up after start
-    allow_env: ["HOST", "PORT"],
+    allow_read: [], // any, for --ca, --cert and --key; given up after start
+    allow_env: ["HOST", "PORT", "TERM"],
   });
   const { server, client, demo } = config.tasks;
   const flags = [server, client, demo].flatMap(({ command }) =>
     command.match(/--allow-\S+/g)!
   );
-  // A task asks for a certificate's files on the terminal; a binary cannot.
   assertEquals(
     new Set(flags),
-    new Set(["--allow-net", "--allow-env=HOST,PORT"]),
+    new Set([
+      "--allow-net",
+      "--allow-env=HOST,PORT",
+      "--allow-env=TERM",
+      "--allow-read", // the client's, for --ca; given up after start
+      "--allow-read=.", // the server's, to start --workers
+    ]),
   );
 });
