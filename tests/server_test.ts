@@ -67,7 +67,7 @@ Deno.test("TLS: https and wss with --cert and --key", { ignore }, async () => {
       ] as const
     ) {
       const refused = await run([
-        ...task("server", "--allow-read"),
+        ...task("server", `--allow-read=${folder},/no/such`),
         "--port=0",
         ...args,
       ]);
@@ -97,7 +97,10 @@ Deno.test(
       [["--nonsense"], 2, /unknown option --nonsense.*server --help/],
     ];
     for (const [args, code, message] of cases) {
-      const result = await run([...task("server"), ...args]);
+      const result = await run([
+        ...task("server", `--allow-read=${folder},/no/such`),
+        ...args,
+      ]);
       assertEquals(result.code, code);
       assertMatch(result.stderr, message);
       assertMatch(result.stderr, /^ws-random: [^\n]*\n$/);
