@@ -9,7 +9,7 @@
 import { STATUS_CODE } from "@std/http/status";
 import { EXIT_OK, onTermination, runCommand } from "./lib/command.ts";
 import { Connection, type Shared } from "./lib/connection.ts";
-import { defaults, UsageError } from "./lib/flags.ts";
+import { defaults } from "./lib/flags.ts";
 import {
   type Admission,
   asksForWebSocket,
@@ -23,10 +23,19 @@ import {
 import {
   type Asset,
   assetResponse,
+  healthResponse,
   loadAssets,
+  metricsResponse,
+  pathOf,
   reply,
   SECURITY_HEADERS,
 } from "./lib/http.ts";
+import {
+  assertPortFree,
+  linkHost,
+  listenError,
+  readCertificate,
+} from "./lib/listen.ts";
 import { Metrics } from "./lib/metrics.ts";
 import { Notices } from "./lib/notices.ts";
 import { serverCommand, type ServerOptions } from "./lib/options.ts";
@@ -85,23 +94,6 @@ export async function startServer(
     return await new Workers(import.meta.url, all, workers).start(workers);
   }
   return new RunningServer(all, metrics, tls, await loadAssets());
-}
-
-async function readCertificate(
-  { cert, key }: ServerOptions,
-): Promise<Deno.TlsCertifiedKeyPem | undefined> {
-  if (cert === undefined && key === undefined) return undefined;
-  if (cert === undefined || key === undefined) {
-    throw new UsageError("--cert and --key go together; one is missing");
-  }
-  const read = (option: string, path: string) =>
-    Deno.readTextFile(path).catch((error) => {
-      throw new Error(`${option}: cannot read ${path}: ${error.message}`);
-    });
-  return {
-    cert: await read("--cert", cert),
-    key: await read("--key", key),
-  };
 }
 
 class RunningServer implements Server {
@@ -224,23 +216,9 @@ class RunningServer implements Server {
     const asset = this.#assets.get(path);
     if (asset) return assetResponse(request, asset);
     if (path === "/healthz") {
-      const health = {
-        status: this.#draining ? "draining" : "ok",
-        connections: this.metrics.open,
-        uptimeSeconds: this.metrics.uptimeSeconds,
-      };
-      return reply(
-        this.#draining ? STATUS_CODE.ServiceUnavailable : STATUS_CODE.OK,
-        JSON.stringify(health),
-        { "content-type": "application/json", "cache-control": "no-store" },
-      );
+      return healthResponse(this.metrics, this.#draining);
     }
-    if (path === "/metrics") {
-      return reply(STATUS_CODE.OK, String(this.metrics), {
-        "content-type": "text/plain; version=0.0.4; charset=utf-8",
-        "cache-control": "no-store",
-      });
-    }
+    if (path === "/metrics") return metricsResponse(this.metrics);
   }
 
   #handshake(request: Request): Response {
@@ -296,51 +274,6 @@ class RunningServer implements Server {
     await within(LAST_MS, this.#listener.shutdown().catch(() => {}));
     this.#notices[Symbol.dispose]();
   }
-}
-
-/** The path as it was sent: `new URL` would resolve a `..` that a proxy before
- * this server, which guards a path, has not. `undefined` if the host would change
- * where the path begins. */
-function pathOf({ url, headers }: Request): string | undefined {
-  const host = headers.get("host");
-  if (host && (/[/?#\\@\s]/.test(host) || !URL.canParse(`http://${host}`))) {
-    return undefined;
-  }
-  return /^\w+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1];
-}
-
-/** Workers share their port with any other process that shares it, but that is
- * not wanted without `--reuse-port`. */
-function assertPortFree(options: ServerOptions): void {
-  const { host: hostname, port } = options;
-  try {
-    Deno.listen({ hostname, port }).close();
-  } catch (error) {
-    throw listenError(error as Error, options);
-  }
-}
-
-/** The error of `Deno.serve` in words that say what to do. */
-function listenError(
-  { name, message }: Error,
-  { host, port, cert }: ServerOptions,
-): Error {
-  if (name === "AddrInUse") {
-    return new Error(
-      `port ${port} of ${host} is taken; choose another with --port`,
-    );
-  }
-  if (name === "InvalidData" && cert !== undefined) {
-    return new Error(`--cert ${cert} and its --key are not usable: ${message}`);
-  }
-  return new Error(`cannot listen on ${host} port ${port}: ${message}`);
-}
-
-/** The host as a browser on this machine can open it. */
-function linkHost(host: string): string {
-  if (host === "0.0.0.0") return "127.0.0.1";
-  if (host === "::") return "[::1]";
-  return host.includes(":") ? `[${host}]` : host;
 }
 
 /** Waits for a promise, but no longer than this. */

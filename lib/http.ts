@@ -16,6 +16,7 @@ import faviconSvg from "../static/favicon.svg" with { type: "text" };
 import indexHtml from "../static/index.html" with { type: "text" };
 import proofJs from "../static/proof.js" with { type: "text" };
 import styleCss from "../static/style.css" with { type: "text" };
+import type { Metrics } from "./metrics.ts";
 import { VERSION } from "./version.ts";
 
 /** Nothing but what this server itself serves may run, be shown or connected
@@ -114,4 +115,36 @@ export function assetResponse(request: Request, asset: Asset): Response {
   return ifNoneMatch(request.headers.get("if-none-match"), headers.etag)
     ? reply(STATUS_CODE.OK, body, headers)
     : reply(STATUS_CODE.NotModified, null, headers);
+}
+
+/** The path as it was sent: `new URL` would resolve a `..` that a proxy before
+ * this server, which guards a path, has not. `undefined` if the host would change
+ * where the path begins. */
+export function pathOf({ url, headers }: Request): string | undefined {
+  const host = headers.get("host");
+  if (host && (/[/?#\\@\s]/.test(host) || !URL.canParse(`http://${host}`))) {
+    return undefined;
+  }
+  return /^\w+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1];
+}
+
+/** Whether a load balancer should send new connections here. */
+export function healthResponse(metrics: Metrics, draining: boolean): Response {
+  const health = {
+    status: draining ? "draining" : "ok",
+    connections: metrics.open,
+    uptimeSeconds: metrics.uptimeSeconds,
+  };
+  return reply(
+    draining ? STATUS_CODE.ServiceUnavailable : STATUS_CODE.OK,
+    JSON.stringify(health),
+    { "content-type": "application/json", "cache-control": "no-store" },
+  );
+}
+
+export function metricsResponse(metrics: Metrics): Response {
+  return reply(STATUS_CODE.OK, String(metrics), {
+    "content-type": "text/plain; version=0.0.4; charset=utf-8",
+    "cache-control": "no-store",
+  });
 }

@@ -98,7 +98,7 @@ Deno.test(
     ];
     for (const [args, code, message] of cases) {
       const result = await run([
-        ...task("server", `--allow-read=${folder},/no/such`),
+        ...task("server"),
         ...args,
       ]);
       assertEquals(result.code, code);
@@ -168,7 +168,7 @@ Deno.test("after start the process can read no file and no variable", {
       });
     };
     await main(["--port=0"]);`;
-  const [deno, ...args] = task("server", "--allow-read");
+  const [deno, ...args] = task("server");
   const child = new Deno.Command(deno, {
     args: [...args.slice(0, -1), "--no-prompt", "-"],
     cwd: ROOT,
