@@ -1,13 +1,13 @@
 /**
  * `deno task growth`: how cost grows with connections, requests and the size of a
- * message. A table and a plot, for the README.
+ * message. A table and a plot, for docs/performance.md.
  *
  * @module
  */
 
 import { ROOT, run, task } from "../harness/process.ts";
 import { openConnections, requestsPerSecond } from "./load.ts";
-import { intoReadme, table, thousands } from "./markdown.ts";
+import { intoPerformance, table, thousands } from "./markdown.ts";
 import { OURS, PYTHON, residentMemory, withPeer } from "./peers.ts";
 
 const SECONDS = 2;
@@ -127,7 +127,7 @@ const markdown = [
   "each connection; for the requests, the client as a whole process with its " +
   "window of 1,000.",
   "",
-  '<img src="docs/growth.svg" alt="Time per request by connections, requests and bytes; the values are in the table">',
+  '<img src="growth.svg" alt="Time per request by connections, requests and bytes; the values are in the table">',
   "",
   table([
     ["", "", "µs per request", "memory, MB"],
@@ -143,4 +143,4 @@ const markdown = [
 ].join("\n");
 console.log(markdown);
 await Deno.writeTextFile(`${ROOT}docs/growth.svg`, plot(series));
-await intoReadme("growth", markdown);
+await intoPerformance("growth", markdown);

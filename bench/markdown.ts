@@ -1,5 +1,5 @@
 /**
- * Results as Markdown, and their place in the README.
+ * Results as Markdown, and their place in docs/performance.md.
  *
  * @module
  */
@@ -17,17 +17,17 @@ export function table(rows: string[][]): string {
 export const thousands = (value: number) =>
   Math.round(value).toLocaleString("en");
 
-/** Puts results between `<!-- name -->` and `<!-- end -->` of the README. */
-export async function intoReadme(
+/** Puts results between `<!-- name -->` and `<!-- end -->` of docs/performance.md. */
+export async function intoPerformance(
   name: string,
   markdown: string,
 ): Promise<void> {
-  const path = `${ROOT}README.md`;
-  const readme = await Deno.readTextFile(path);
+  const path = `${ROOT}docs/performance.md`;
+  const page = await Deno.readTextFile(path);
   const place = new RegExp(`(<!-- ${name} -->\\n)[^]*?(<!-- end -->)`);
   await Deno.writeTextFile(
     path,
-    readme.replace(
+    page.replace(
       place,
       (_, start, end) => `${start}\n${markdown}\n\n${end}`,
     ),

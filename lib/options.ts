@@ -85,6 +85,7 @@ export const serverCommand = {
     workers: {
       type: "text",
       default: "1",
+      placeholder: "n",
       check: checkWorkers,
       help: "threads that share the port; max for one a core (Linux)",
     },
