@@ -34,6 +34,8 @@ const COUNTERS = [
 ];
 const INDEX = new Map(COUNTERS.map((name, index) => [name, index]));
 
+const REQUESTS = INDEX.get("requests_total")!;
+
 const FAMILIES: [name: string, type: string, help: string][] = [
   ["connections_open", "gauge", "Connections open now."],
   ["connections_total", "counter", "Connections accepted."],
@@ -114,7 +116,7 @@ export class Metrics {
   }
 
   answer(requests: number): void {
-    this.#add("requests_total", requests);
+    this.#own[REQUESTS] += requests; // at every message
   }
 
   refuse(reason: RefusalReason): void {

@@ -23,10 +23,16 @@ const WAIT_COST = 64;
 const LOOK_MS = 1;
 const MAX_LOOK_MS = 64;
 
+/** For how long what an overflowed outbox had handed over counts on, in
+ * milliseconds. Deno keeps it beyond the end of the connection: without this, ten
+ * peers that flood for 20 s take some 120 MB more. */
+const HOLD_MS = 10_000;
+
 /** What the outboxes of all connections share. */
 export class Backlog {
-  /** Handed over beyond what each connection may have of its own. */
-  shared = 0;
+  #shared = 0;
+  /** The part of it that is of connections which are gone, the oldest first. */
+  #held: { cost: number; until: number }[] = [];
   #size = 0;
   #watched = new Set<Outbox>();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -34,6 +40,25 @@ export class Backlog {
 
   /** @param most Bytes that may wait: the texts, and 64 for each. */
   constructor(readonly most: number) {}
+
+  /** Handed over beyond what each connection may have of its own. */
+  get shared(): number {
+    while (this.#held.length > 0 && this.#held[0].until < performance.now()) {
+      this.#shared -= this.#held.shift()!.cost;
+    }
+    return this.#shared;
+  }
+
+  /** Counts what was handed over, or written. */
+  share(change: number): void {
+    this.#shared += change;
+  }
+
+  /** Counts something on for a while. */
+  hold(cost: number): void {
+    this.#shared += cost;
+    this.#held.push({ cost, until: performance.now() + HOLD_MS });
+  }
 
   /** Looks at an outbox until it is settled. */
   watch(outbox: Outbox): void {
@@ -91,6 +116,7 @@ export class Outbox {
   #waiting: string[] = [];
   #first = 0;
   #size = 0;
+  #overflowed = false;
   /** When it last moved, or began to wait, in milliseconds. */
   movedAt = 0;
 
@@ -157,6 +183,8 @@ export class Outbox {
   }
 
   overflow(): void {
+    this.#measure();
+    this.#overflowed = true;
     this.drop();
     this.#onOverflow();
   }
@@ -172,6 +200,7 @@ export class Outbox {
   [Symbol.dispose](): void {
     this.drop();
     this.#backlog.forget(this);
+    if (this.#overflowed) this.#backlog.hold(this.#handed);
     this.#setHanded(0);
   }
 
@@ -198,10 +227,13 @@ export class Outbox {
   }
 
   #setHanded(cost: number): void {
-    const beyond = (cost: number) => Math.max(0, cost - OWN_COST);
-    this.#backlog.shared += beyond(cost) - beyond(this.#handed);
+    if (cost > OWN_COST || this.#handed > OWN_COST) {
+      this.#backlog.share(
+        Math.max(cost, OWN_COST) - Math.max(this.#handed, OWN_COST),
+      );
+      if (cost > OWN_COST) this.#backlog.watch(this);
+    }
     this.#handed = cost;
-    if (cost > OWN_COST) this.#backlog.watch(this);
   }
 
   #resize(change: number): void {
