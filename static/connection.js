@@ -13,6 +13,10 @@ const ATTEMPT_MS = 5000;
 /** The same for a handshake after a fast probe, in milliseconds: it has ten times
  * what the probe took besides, so that a slow network stays enough. */
 const FAST_ATTEMPT_MS = 1000;
+/** Firefox holds back what is opened after a failure, and an attempt given up while
+ * it is held back makes that longer: with one second it did not come back at all
+ * within 25 after 12 seconds of swallowed handshakes. */
+const HOLDS_BACK = navigator.userAgent.includes("Firefox/");
 /** The first delay between two attempts, in milliseconds; each one is twice the
  * one before. */
 const DELAY_MS = 250;
@@ -172,7 +176,8 @@ export class Connection {
     if (this.#socket) return; // another probe was faster
     if (up) {
       const probeMs = performance.now() - startedAt;
-      this.#open(Math.min(ATTEMPT_MS, FAST_ATTEMPT_MS + 10 * probeMs));
+      const fastMs = Math.min(ATTEMPT_MS, FAST_ATTEMPT_MS + 10 * probeMs);
+      this.#open(HOLDS_BACK ? ATTEMPT_MS : fastMs);
     } else this.#become("offline");
   }
 
