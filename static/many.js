@@ -58,6 +58,7 @@ export function setUpMany(connection) {
     exchange("many", "stop");
     const run = createRun();
     drawTable(run.counts);
+    say("Sending …", false); // the outcome before must not outlast the press
     let frame = requestAnimationFrame(function draw() {
       const waits = performance.now() - run.endedAt > PATIENCE_MS;
       say(waits ? "Waiting for answers." : "Sending …", false);
