@@ -10,6 +10,13 @@
 /** A handshake, or the probe before one, that is not answered for so long is
  * given up, in milliseconds. */
 const ATTEMPT_MS = 5000;
+/** The same for a handshake after a fast probe, in milliseconds: it has ten times
+ * what the probe took besides, so that a slow network stays enough. */
+const FAST_ATTEMPT_MS = 1000;
+/** Firefox holds back what is opened after a failure, and an attempt given up while
+ * it is held back makes that longer: with one second it did not come back at all
+ * within 25 after 12 seconds of swallowed handshakes. */
+const HOLDS_BACK = navigator.userAgent.includes("Firefox/");
 /** The first delay between two attempts, in milliseconds; each one is twice the
  * one before. */
 const DELAY_MS = 250;
@@ -19,6 +26,9 @@ const MAX_DELAY_MS = 1500;
 /** A connection that leaves requests unanswered for so long is dead, in
  * milliseconds. */
 const TIMEOUT_MS = 10_000;
+/** An answer that takes longer than this is said to be waited for, in
+ * milliseconds. */
+export const PATIENCE_MS = 300;
 
 /**
  * - `connecting`: the first attempt, or the first one after a connection ended
@@ -57,7 +67,13 @@ export class Connection {
     };
     addEventListener("online", startAnew);
     document.addEventListener("visibilitychange", startAnew);
-    this.#open();
+    // The browser may keep the page for the way back; the server shall not.
+    addEventListener("pagehide", () => {
+      this.#fail("the page was left");
+      this.#become("connecting");
+    });
+    addEventListener("pageshow", ({ persisted }) => persisted && startAnew());
+    this.#attempt();
   }
 
   /**
@@ -77,10 +93,11 @@ export class Connection {
     return request.promise;
   }
 
-  #open() {
+  /** @param {number} attemptMs How long the handshake may take. */
+  #open(attemptMs) {
     clearTimeout(this.#retry);
     const socket = this.#socket = new WebSocket("/ws");
-    this.#expect(ATTEMPT_MS, "the handshake was not answered");
+    this.#expect(attemptMs, "the handshake was not answered");
     socket.onopen = () => {
       clearTimeout(this.#deadline);
       this.#attempts = 0;
@@ -104,7 +121,10 @@ export class Connection {
    */
   #expect(milliseconds, otherwise) {
     clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => this.#end(otherwise), milliseconds);
+    this.#deadline = setTimeout(() => {
+      this.#end(otherwise);
+      this.#attempt(); // at once: there was delay enough
+    }, milliseconds);
   }
 
   /** Forgets the socket, whatever becomes of it: a handshake that hangs cannot be
@@ -120,11 +140,16 @@ export class Connection {
   }
 
   /** @param {string} reason */
-  #end(reason) {
+  #fail(reason) {
     this.#drop();
     for (const { reject } of this.#unanswered.splice(0)) {
       reject(new Error(reason));
     }
+  }
+
+  /** @param {string} reason */
+  #end(reason) {
+    this.#fail(reason);
     const first = this.state === "connected" && navigator.onLine;
     this.#become(first ? "connecting" : "offline");
     this.#attemptLater();
@@ -137,18 +162,23 @@ export class Connection {
   }
 
   /** Opens a socket once the server answers a probe. For Firefox delays every new
-   * WebSocket to a host where one has failed, more and more, up to a minute; a
-   * `fetch` that fails costs nothing. The next probe does not wait for this one,
-   * which may hang. */
+   * WebSocket to an address where one has failed, half as long again each time, up
+   * to a minute; a `fetch` that fails costs nothing. And what the probe takes tells
+   * how long the handshake may. The next probe does not wait for this one, which
+   * may hang. */
   async #attempt() {
     clearTimeout(this.#retry);
     this.#attemptLater();
+    const startedAt = performance.now();
     const signal = AbortSignal.timeout(ATTEMPT_MS);
     const up = await fetch("/healthz", { cache: "no-store", signal })
       .then(({ status }) => status < 500, () => false); // 503 while it drains
     if (this.#socket) return; // another probe was faster
-    if (up) this.#open();
-    else this.#become("offline");
+    if (up) {
+      const probeMs = performance.now() - startedAt;
+      const fastMs = Math.min(ATTEMPT_MS, FAST_ATTEMPT_MS + 10 * probeMs);
+      this.#open(HOLDS_BACK ? ATTEMPT_MS : fastMs);
+    } else this.#become("offline");
   }
 
   /** @param {State} state */

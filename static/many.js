@@ -7,6 +7,7 @@
  * @module
  */
 
+import { PATIENCE_MS } from "./connection.js";
 import { parseResponse, uniformity } from "./proof.js";
 import { element } from "./element.js";
 
@@ -19,10 +20,13 @@ const WINDOW = 1000;
 /** The chart is drawn at least this often, in milliseconds: sending pauses for it,
  * since WebKit may draw nothing as long as messages come. */
 const DRAWN_MS = 100;
-/** Where the chart has the expected level, as a part of its height, so that the
- * bars settle on a line that stays. The most frequent of 100 numbers passes the
- * top once in some 400 runs. */
+/** Where the chart has the expected level at the most, as a part of its height: the
+ * most frequent of 100 numbers passes the top once in some 400 runs, and then the
+ * chart has a smaller scale. */
 const EXPECTED_LEVEL = 0.7;
+/** A press of Stop so soon after Send is the other half of a double click, in
+ * milliseconds. */
+const DOUBLE_CLICK_MS = 500;
 
 /** @type {SVGRectElement[]} */
 const bars = Array.from({ length: 100 }, (_, index) => {
@@ -43,36 +47,55 @@ const bars = Array.from({ length: 100 }, (_, index) => {
  * @property {number} endedAt When the last response came, in milliseconds.
  * @property {number} drawnAt Milliseconds.
  * @property {boolean} stopped By the user.
+ * @property {boolean} over
  */
 
 /** @param {Connection} connection */
 export function setUpMany(connection) {
-  element("expected").style.bottom = `${EXPECTED_LEVEL * 100}%`;
+  drawRun({ ...createRun(), counts: new Array(100).fill(COUNT / 100) });
+  drawTable(createRun().counts);
   element("many").addEventListener("click", async () => {
-    if (connection.state !== "connected") {
-      return say("There is no connection yet.", true);
-    }
     exchange("many", "stop");
-    say("Sending …", false);
     const run = createRun();
+    drawTable(run.counts);
+    say("Sending …", false); // the outcome before must not outlast the press
     let frame = requestAnimationFrame(function draw() {
+      const waits = performance.now() - run.endedAt > PATIENCE_MS;
+      say(waits ? "Waiting for answers." : "Sending …", false);
       drawRun(run);
       frame = requestAnimationFrame(draw);
     });
     const end = await sendAll(connection, run).catch(({ message }) => message);
     cancelAnimationFrame(frame);
+    run.over = true;
     drawRun(run);
     drawTable(run.counts);
-    const sum = `${format(run.answered)} of ${format(COUNT)} answered`;
-    const proven = end === undefined && run.invalid === 0;
-    say(
-      proven
-        ? `${sum}, each checked; ${uniformity(run.counts)}.`
-        : `${sum}, then ${end ?? `${format(run.invalid)} were invalid`}.`,
-      !proven && !run.stopped,
-    );
+    sayOutcome(run, end);
     exchange("stop", "many");
   });
+  // A key held down is one press.
+  element("run").addEventListener(
+    "keydown",
+    (/** @type {KeyboardEvent} */ event) => {
+      if (event.repeat && event.key !== "Tab") event.preventDefault();
+    },
+  );
+}
+
+/**
+ * @param {Run} run
+ * @param {string | undefined} end What ended the run before its time.
+ */
+function sayOutcome({ answered, invalid, stopped, counts }, end) {
+  const verdict = uniformity(counts);
+  const proven = end === undefined && invalid === 0;
+  say(
+    `${format(answered)} of ${format(COUNT)} answered` +
+      (proven ? ", each checked" : "") +
+      (invalid > 0 ? `, ${format(invalid)} invalid` : "") +
+      (end === undefined ? `; ${verdict}.` : `, then ${end}.`),
+    proven ? verdict.startsWith("not") : !stopped || invalid > 0,
+  );
 }
 
 /** @returns {Run} */
@@ -87,6 +110,7 @@ function createRun() {
     endedAt: now,
     drawnAt: now,
     stopped: false,
+    over: false,
   };
 }
 
@@ -109,8 +133,8 @@ function sendAll(connection, run) {
     }
   };
   return new Promise((resolve, reject) => {
-    element("stop").onclick = (/** @type {MouseEvent} */ { detail }) => {
-      if (detail > 1) return; // the other half of a double click on Send
+    element("stop").onclick = () => {
+      if (performance.now() - run.startedAt < DOUBLE_CLICK_MS) return;
       run.stopped = true;
       reject(new Error("stopped"));
     };
@@ -134,19 +158,23 @@ function count(run, number) {
 
 /** @param {Run} run */
 function drawRun(run) {
-  const { answered, invalid, counts, startedAt, endedAt } = run;
+  const { answered, invalid, counts, startedAt, endedAt, over } = run;
   run.drawnAt = performance.now();
   const seconds = (endedAt - startedAt) / 1000;
   const rate = seconds > 0 ? format(Math.round(answered / seconds)) : "–";
   element("progress").value = answered;
-  element("received").textContent = format(answered);
+  element("answered").textContent = format(answered);
   element("invalid").textContent = format(invalid);
   element("seconds").textContent = seconds > 0 ? seconds.toFixed(2) : "–";
   element("rate").textContent = rate;
 
-  const expected = answered / counts.length || 1;
+  // While it runs, the bars grow towards a line that stays.
+  const expected = (over && answered || COUNT) / counts.length;
+  const top = Math.max(expected / EXPECTED_LEVEL, ...counts);
+  element("expected").style.bottom = `${expected / top * 100}%`;
+  element("level").textContent = format(expected);
   counts.forEach((count, index) => {
-    const height = Math.min(1, count / expected * EXPECTED_LEVEL);
+    const height = count / top;
     bars[index].setAttribute("height", String(height));
     bars[index].setAttribute("y", String(1 - height));
   });
@@ -161,10 +189,10 @@ function drawTable(counts) {
   const [most, least] = [Math.max(...counts), Math.min(...counts)];
   element("chart").setAttribute(
     "aria-label",
-    `How often each number came: most often ${
-      counts.indexOf(most) + 1
-    }, ${most} times; ` +
-      `least often ${counts.indexOf(least) + 1}, ${least} times`,
+    "How often each number came: " + (most === 0 ? "nothing yet" : (
+      `most often ${counts.indexOf(most) + 1}, ${times(most)}; ` +
+      `least often ${counts.indexOf(least) + 1}, ${times(least)}`
+    )),
   );
   element("table").replaceChildren(
     ...Array.from({ length: 10 }, (_, ten) => {
@@ -199,11 +227,17 @@ function exchange(from, to) {
  * @param {boolean} bad
  */
 function say(text, bad) {
+  if (element("outcome").textContent === text) return; // said already
   element("outcome").textContent = text;
   element("outcome").classList.toggle("bad", bad);
 }
 
+/** @param {number} count */
+function times(count) {
+  return count === 0 ? "never" : count === 1 ? "once" : `${count} times`;
+}
+
 /** @param {number} value */
 function format(value) {
-  return value.toLocaleString("en");
+  return value.toLocaleString("en", { maximumFractionDigits: 1 });
 }

@@ -7,14 +7,11 @@
  * @module
  */
 
+import { PATIENCE_MS } from "./connection.js";
 import { parseResponse } from "./proof.js";
 import { element } from "./element.js";
 
 /** @import { Connection } from "./connection.js" */
-
-/** An answer that takes longer than this is said to be waited for, in
- * milliseconds. */
-const PATIENCE_MS = 300;
 
 /** @param {Connection} connection */
 export function setUpOne(connection) {
@@ -24,18 +21,23 @@ export function setUpOne(connection) {
       event.preventDefault();
       const request = element("message").value.toWellFormed();
       const waiting = setTimeout(
-        () => show("…", "Waiting for the answer.", "waiting"),
+        () => show("waiting", "…", "Waiting for the answer."),
         PATIENCE_MS,
       );
       try {
         const response = await connection.request(request);
         const number = parseResponse(request, response);
         if (number === undefined) {
-          show("!", `Not a valid answer: ${response}`, "failed");
-        } else show(String(number), String(response), "answered");
+          const shown = typeof response === "string"
+            ? isolated(response)
+            : "binary data";
+          show("failed", "!", "Not a valid answer: ", shown);
+        } else {
+          show("answered", String(number), isolated(request), ` ${number}`);
+        }
       } catch (error) {
         const { message } = /** @type {Error} */ (error);
-        show("?", `No answer: ${message}. Press again.`, "failed");
+        show("failed", "?", `No answer: ${message}.`);
       } finally {
         clearTimeout(waiting);
       }
@@ -44,14 +46,28 @@ export function setUpOne(connection) {
 }
 
 /**
- * @param {string} number
+ * Keeps marks of direction in a text from the text around it.
+ *
  * @param {string} text
- * @param {"waiting" | "answered" | "failed"} state
  */
-function show(number, text, state) {
+function isolated(text) {
+  const bdi = document.createElement("bdi");
+  bdi.textContent = text;
+  return bdi;
+}
+
+/**
+ * @param {"waiting" | "answered" | "failed"} state
+ * @param {string} number
+ * @param {(string | Node)[]} text
+ */
+function show(state, number, ...text) {
   const [answer, response] = [element("answer"), element("response")];
   element("number").textContent = number;
-  response.textContent = text;
+  const paragraph = document.createElement("p");
+  paragraph.append(...text);
+  response.replaceChildren(paragraph);
+  response.scrollTop = 0;
   answer.dataset.state = "";
   void answer.offsetWidth; // a reflow, so that the animation restarts
   answer.dataset.state = state;

@@ -15,7 +15,7 @@ import {
 } from "./page.ts";
 
 /** WebKit's window gets no narrower than 450. */
-const WIDTHS = [320, 390, 515, 768, 1023, 1280];
+const WIDTHS = [320, 390, 515, 768, 1024, 1280];
 
 /** Where things are. */
 function places(tab: Tab): Promise<string[]> {
@@ -85,6 +85,9 @@ for (const fontSize of ["100%", "200%"]) {
           if (field.right > button.left && field.bottom > button.top) {
             faults.push("the button covers the field");
           }
+          if (box(".axis > :last-child").right > box("#run").right + 12) {
+            faults.push("a label crosses the card's edge");
+          }
           const lines = new Map<number, number>();
           for (const { offsetTop } of document.querySelectorAll("dd")) {
             lines.set(offsetTop, (lines.get(offsetTop) ?? 0) + 1);
@@ -99,6 +102,37 @@ for (const fontSize of ["100%", "200%"]) {
     },
   );
 }
+
+testPage(
+  ENGINES,
+  "nothing lies over another, the table open or not",
+  async (tab) => {
+    await sendAll(tab);
+    for (const width of WIDTHS) {
+      await tab.setViewport({ width, height: 800 });
+      for (const open of ["open", ""]) {
+        const parts = await tab.evaluate((open) => {
+          document.querySelector("details")!.open = Boolean(open);
+          return [...document.querySelectorAll(
+            "header, section, details, footer",
+          )].map((part) => {
+            const { left, right, top, bottom } = part.getBoundingClientRect();
+            return { name: part.tagName, left, right, top, bottom };
+          });
+        }, open);
+        for (const a of parts) {
+          for (const b of parts) {
+            const apart = a === b || a.right <= b.left || b.right <= a.left ||
+              a.bottom <= b.top || b.bottom <= a.top;
+            assert(apart, `${a.name} and ${b.name}, ${width} px ${open}`);
+          }
+        }
+        const [, one, many] = parts;
+        assertEquals(one.top === many.top, width >= 1024, `${width} px`);
+      }
+    }
+  },
+);
 
 testPage(ENGINES, "the labels stand under their bars", async (tab) => {
   await sendAll(tab);
@@ -119,8 +153,9 @@ testPage(ENGINES, "the labels stand under their bars", async (tab) => {
   }
 });
 
-for (const [width, height] of [[390, 844], [1280, 800]]) {
-  testPage(ENGINES, `${width} × ${height} shows all of a run`, async (tab) => {
+for (const [width, height] of [[320, 640], [390, 844], [1280, 800]]) {
+  const engines = ENGINES.filter((name) => width > 320 || name !== "webkit");
+  testPage(engines, `${width} × ${height} shows all of a run`, async (tab) => {
     await tab.setViewport({ width, height });
     const below = await tab.evaluate(() =>
       ["#number", "#get", "#many", "#outcome", ".plot"].filter((selector) => {

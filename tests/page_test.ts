@@ -4,7 +4,8 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import config from "../deno.json" with { type: "json" };
-import { ENGINES } from "../harness/browser.ts";
+import { ENGINES, type Tab } from "../harness/browser.ts";
+import { assetResponse, loadAssets } from "../lib/http.ts";
 import { parseResponse } from "../static/proof.js";
 import { eventually } from "./helpers.ts";
 import {
@@ -13,8 +14,10 @@ import {
   showsText,
   status,
   testChromium,
+  testIn,
   testPage,
   text,
+  type Visit,
 } from "./page.ts";
 
 testPage(ENGINES, "opened, pressed, and 10,000 sent", async (tab, server) => {
@@ -29,7 +32,7 @@ testPage(ENGINES, "opened, pressed, and 10,000 sent", async (tab, server) => {
     /^10,000 of 10,000 answered, each checked; (looks|not) uniform/,
   );
   assertEquals(server.metrics.requests, 10_001);
-  assertEquals(await text(tab, "#received"), "10,000");
+  assertEquals(await text(tab, "#answered"), "10,000");
   assertEquals(await text(tab, "#invalid"), "0");
   assertMatch(await text(tab, "#seconds"), /^\d+\.\d\d$/);
   assertMatch(await text(tab, "#rate"), /^[\d,]+$/);
@@ -49,6 +52,7 @@ testPage(ENGINES, "whatever is typed comes back as text", async (tab) => {
       '🎲 naïve &amp; "quoted"',
       "two  spaces",
       "",
+      "\u202Ebackwards",
       "x".repeat(1000),
     ]
   ) assert(await press(tab, request), request);
@@ -58,35 +62,47 @@ testPage(ENGINES, "whatever is typed comes back as text", async (tab) => {
   );
 });
 
-testPage(ENGINES, "10,000 can be stopped, and run again", async (tab) => {
-  const shown = () =>
-    tab.evaluate(() =>
-      ["many", "stop"].filter((id) =>
-        getComputedStyle(document.getElementById(id)!).visibility === "visible"
-      )
-    );
-  assertEquals(await shown(), ["many"]);
-  // Both presses from within: from here the run might be over in between.
-  await tab.evaluate(() => {
-    const press = (id: string, detail: number) =>
-      document.getElementById(id)!.dispatchEvent(
-        new MouseEvent("click", { detail }),
+testIn(
+  ENGINES,
+  "10,000 can be stopped, but not by a double click, and run again",
+  async (visit) => {
+    const { promise: released, resolve: release } = Promise.withResolvers<
+      void
+    >();
+    const answer = async (request: string) => {
+      if (Number(request.split(" ")[1]) > 500) await released;
+      return `${request} 7`;
+    };
+    await withAnswers(visit, answer, async (tab) => {
+      const shown = () =>
+        tab.evaluate(() =>
+          ["many", "stop"].filter((id) =>
+            getComputedStyle(document.getElementById(id)!).visibility ===
+              "visible"
+          )
+        );
+      const stop = () =>
+        tab.evaluate(() => document.getElementById("stop")!.click());
+      assertEquals(await shown(), ["many"]);
+      await tab.evaluate(() => {
+        for (const id of ["many", "stop"]) document.getElementById(id)!.click();
+      });
+      await showsText(tab, "#answered", "500"); // it goes on
+      assertEquals(await shown(), ["stop"]);
+      await eventually(async () => {
+        await stop();
+        return (await shown())[0] === "many";
+      });
+      assertEquals(
+        await text(tab, "#outcome"),
+        "500 of 10,000 answered, then stopped.",
       );
-    press("many", 1);
-    press("stop", 2); // the second half of a double click stops nothing
-    requestAnimationFrame(function stopSoon() { // once there is something
-      const { value } = document.querySelector("progress")!;
-      if (value === 0) requestAnimationFrame(stopSoon);
-      else press("stop", 1);
+      assertEquals(await text(tab, "#level"), "5", "expected of each number");
+      release();
+      assertMatch(await sendAll(tab), /^10,000 of 10,000/);
     });
-  });
-  await showsText(tab, "#outcome", "answered, then stopped.");
-  const [, count] = /^([\d,]+) of/.exec(await text(tab, "#outcome"))!;
-  assertEquals(await text(tab, "#received"), count);
-  assert(count !== "0");
-  assertEquals(await shown(), ["many"]);
-  assertMatch(await sendAll(tab), /^10,000 of 10,000/);
-});
+  },
+);
 
 testPage(ENGINES, "10,000 are drawn as they come", async (tab) => {
   // What the frames between the press and the last response showed.
@@ -145,6 +161,7 @@ testChromium("the keyboard is enough", async (page, server) => {
   await page.keyboard.press("Tab");
   assertEquals(await focused(), "many 3px");
   await page.keyboard.press("Enter");
+  await page.keyboard.press("Enter"); // twice stops nothing
   await showsText(page, "#outcome", "10,000 of 10,000");
   assertEquals(await focused(), "many 3px", "the focus is back");
 });
@@ -178,7 +195,7 @@ testChromium(
     assertEquals(cells, counts);
     assertEquals(bars.length, 100);
     bars.forEach((height, i) => {
-      const expected = Math.min(1, counts[i] / 100 * level);
+      const expected = counts[i] / 100 * level;
       assert(Math.abs(height - expected) < 0.001, `bar ${i + 1}`);
     });
     assertMatch(
@@ -186,4 +203,83 @@ testChromium(
       /most often \d+, \d+ times; least often \d+, \d+ times/,
     );
   },
+);
+
+/** A server that answers each request with what this returns. */
+async function withAnswers(
+  visit: Visit,
+  answer: (
+    request: string,
+  ) => string | Uint8Array<ArrayBuffer> | Promise<string>,
+  steps: (tab: Tab) => Promise<void>,
+) {
+  const assets = await loadAssets();
+  await using server = Deno.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    onListen() {},
+  }, (request) => {
+    const { pathname } = new URL(request.url);
+    const asset = assets.get(pathname);
+    if (asset) return assetResponse(request, asset);
+    if (pathname !== "/ws") return new Response();
+    const { socket, response } = Deno.upgradeWebSocket(request);
+    socket.onmessage = async ({ data }) => socket.send(await answer(data));
+    return response;
+  });
+  await visit(`http://127.0.0.1:${server.addr.port}/`, async (tab) => {
+    await status(tab, "connected");
+    await steps(tab);
+  });
+}
+
+testIn(
+  ENGINES,
+  "a server that is not random looks so",
+  (visit) =>
+    withAnswers(visit, (request) => `${request} 7`, async (tab) => {
+      assertMatch(await sendAll(tab), /; not uniform\? p < 0.001/);
+      const { heights, level } = await tab.evaluate(() => ({
+        heights: [...document.querySelectorAll("#chart rect")]
+          .map((bar) => Number(bar.getAttribute("height"))),
+        level: document.getElementById("expected")!.style.bottom,
+      }));
+      assertEquals(heights.filter((height) => height > 0), [1]);
+      assertEquals(level, "1%");
+      assertMatch(
+        await tab.evaluate(() => document.querySelector("#chart")!.ariaLabel!),
+        /: most often 7, 10000 times; least often 1, never/,
+      );
+    }),
+);
+
+testIn(
+  ["chromium"],
+  "what is not an answer is said to be none",
+  (visit) =>
+    withAnswers(
+      visit,
+      (request) =>
+        request === "binary"
+          ? new Uint8Array(1)
+          : `${request} ${request === "Message 500" ? 0 : 7}`,
+      async (tab) => {
+        await tab.evaluate(() => {
+          document.querySelector<HTMLInputElement>("#message")!.value =
+            "binary";
+        });
+        await tab.click("#get");
+        await showsText(
+          tab,
+          "#response",
+          "Not a valid answer: binary data",
+        );
+        await tab.click("#many");
+        await showsText(
+          tab,
+          "#outcome",
+          "9,999 of 10,000 answered, 1 invalid",
+        );
+      },
+    ),
 );
