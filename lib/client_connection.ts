@@ -103,6 +103,7 @@ export class ClientConnection {
     this.#answered = this.#answeredOfWindow = 0;
     this.#watchdog.reset();
     const socket = this.#socket = this.#owner.world.connect();
+    const secure = this.#settings.url.startsWith("wss:");
     let error = "";
     socket.onopen = () => this.#open(socket.protocol);
     socket.onmessage = ({ data }) => this.#receiveMessage(data);
@@ -112,7 +113,7 @@ export class ClientConnection {
     };
     socket.onclose = ({ code, reason }) => {
       if (this.state === "closing") this.drop();
-      else this.#break(describeFailure(code, reason, error));
+      else this.#break(describeFailure(code, reason, error, secure));
     };
   }
 
@@ -222,16 +223,16 @@ export class ClientConnection {
 
   watch(): void {
     const { oldest, size } = this.#inFlight;
-    const connecting = this.state === "connecting";
     const trouble = this.#watchdog.look({
-      waits: connecting || (this.state === "open" && size > 0),
+      waits: this.state === "connecting" ||
+        (this.state === "open" && size > 0),
       oldest,
       sent: this.#sent,
       responses: this.#responses,
     });
     if (trouble === "silent") {
       const message = `no answer for ${this.#settings.timeout} s`;
-      this.#break({ message, fatal: false, unreachable: connecting });
+      this.#break({ message, fatal: false });
     } else if (trouble === "wrong") {
       const message =
         `${size} of ${this.#sent} requests got something else than their response`;
@@ -265,14 +266,12 @@ export class ClientConnection {
     this.#owner.onBroken();
   }
 
-  #epitaph({ message, fatal, unreachable }: Failure): string {
+  #epitaph({ message, fatal }: Failure): string {
     const { url, retries } = this.#settings;
     if (fatal) return `${url}: ${message}`;
-    if (this.#hasOpened) {
-      return `${url}: ${message}; gave up after ${retries} retries`;
-    }
-    const question = unreachable ? "; is the server running?" : "";
-    return `cannot reach ${url}: ${message}${question}`;
+    if (!this.#hasOpened) return `cannot reach ${url}: ${message}`;
+    const tries = retries === 1 ? "1 retry" : `${retries} retries`;
+    return `${url}: ${message}; gave up after ${tries}`;
   }
 
   /** Ends: with a closing handshake if it is open, at once if not. */

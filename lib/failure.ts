@@ -15,8 +15,6 @@ export interface Failure {
   fatal: boolean;
   /** Whether fewer requests at a time might end otherwise. */
   policy?: boolean;
-  /** Whether there was no server to talk to. */
-  unreachable?: boolean;
 }
 
 /** Close codes that mean another try would end the same way (RFC 6455 section
@@ -33,9 +31,8 @@ const FATAL_CODES: Record<number, string> = {
  * Many Requests. */
 const PASSING_STATUSES = [408, 425, 429];
 
-/** What Deno says when a handshake fails, and what that means. Another try would
- * end the same way. */
-const HANDSHAKE_ERRORS: [RegExp, string][] = [
+/** What Deno says when a handshake fails for good, and what that means. */
+const FATAL_ERRORS: [RegExp, string][] = [
   [/UnknownIssuer/, "its certificate is from an unknown authority; see --ca"],
   [
     /CaUsedAsEndEntity/,
@@ -52,10 +49,51 @@ const HANDSHAKE_ERRORS: [RegExp, string][] = [
   [/NoApplicationProtocol/, "its TLS does not offer HTTP/1.1"],
   [/InvalidContentType/, "it does not speak TLS; use ws:// and not wss://"],
   [
-    /invalid HTTP version/,
-    "it does not speak HTTP; if that is TLS, use wss:// and not ws://",
+    /(HandshakeFailure|InsufficientSecurity)/,
+    "its TLS has no cipher that this client has, or it wants a client " +
+    "certificate ($1)",
+  ],
+  [/(ProtocolVersion)/, "its TLS is older than 1.2 ($1)"],
+  [/(UnrecognisedName)/, "its TLS knows no such host name ($1)"],
+  [
+    /CertificateRequired|BadCertificate/,
+    "it wants a client certificate, which this client cannot give",
+  ],
+  [/received fatal alert: (.*)/, "its TLS refused the connection ($1)"],
+  [/received corrupt message(?: of type)? (.*)/, "its TLS is corrupt ($1)"],
+  [/^(peer (?:misbehaved|is incompatible): .*)/, "its TLS is faulty ($1)"],
+  [/invalid HTTP/, "it does not speak HTTP"],
+  [
+    /(Invalid (?:upgrade|connection) header)/,
+    "it does not speak WebSocket at that path ($1)",
+  ],
+  [
+    /message head is too large/,
+    "its answer to the handshake is too long to read",
   ],
 ];
+
+/** The same where another try may end otherwise. */
+const PASSING_ERRORS: [RegExp, string][] = [
+  [/^tcp connect error/, "no TCP connection (is the server running?)"],
+  [/^dns error/, "no address is known for its host name"],
+  // TLS was done, and the connection ended before an answer. Deno then tries
+  // HTTP/2, and this is what it says of that.
+  [
+    /h2 alpn/,
+    "it closed the connection instead of answering the handshake; it may want " +
+    "a client certificate",
+  ],
+  [/^tls handshake eof/, "it closed the connection during the TLS handshake"],
+  [
+    /^connection (?:closed before|error)|^operation was canceled|reset by peer/,
+    "it closed the connection instead of answering the handshake",
+  ],
+];
+
+/** What a server with TLS may do at a handshake without. */
+const PERHAPS_TLS =
+  /invalid HTTP version|closed before message completed|status code: 400/;
 
 /**
  * Describes how a connection ended.
@@ -63,11 +101,13 @@ const HANDSHAKE_ERRORS: [RegExp, string][] = [
  * @param code Of the close event; 0 if there was no close frame, where the event
  * should say 1006.
  * @param error What an error event before that said.
+ * @param secure Whether it was to be `wss://`.
  */
 export function describeFailure(
   code: number,
   reason: string,
   error: string,
+  secure: boolean,
 ): Failure {
   if (code !== 0 && code !== 1006) {
     const meaning = code in FATAL_CODES ? ` (${FATAL_CODES[code]})` : "";
@@ -84,25 +124,31 @@ export function describeFailure(
     const message = `connection lost (1006, ${cut(escapeText(why), 200)})`;
     return { message, fatal: false };
   }
-  const status = Number(/Invalid status code: (\d{3})/.exec(cause)?.[1]);
-  if (status) return refusedHandshake(status);
-  for (const [pattern, message] of HANDSHAKE_ERRORS) {
-    const match = pattern.exec(cause);
-    if (!match) continue;
-    const detail = cut(escapeText(match[1] ?? ""), 200);
-    return { message: message.replace("$1", () => detail), fatal: true };
+  const failure = failedHandshake(cause);
+  if (!secure && PERHAPS_TLS.test(cause)) {
+    failure.message += "; if that is a TLS port, use wss://";
   }
-  return {
-    message: cut(escapeText(cause), 200),
-    fatal: false,
-    unreachable: true,
-  };
+  return failure;
 }
 
-function refusedHandshake(status: number): Failure {
-  const name = STATUS_TEXT[status as keyof typeof STATUS_TEXT] ?? "";
-  return {
-    message: `handshake refused with ${status} ${name}`.trimEnd(),
-    fatal: status < 500 && !PASSING_STATUSES.includes(status),
-  };
+function failedHandshake(cause: string): Failure {
+  const status = Number(/Invalid status code: (\d{3})/.exec(cause)?.[1]);
+  if (status) {
+    const name = STATUS_TEXT[status as keyof typeof STATUS_TEXT] ?? "";
+    return {
+      message: `handshake refused with ${status} ${name}`.trimEnd(),
+      fatal: !(status >= 500 && status < 600) &&
+        !PASSING_STATUSES.includes(status),
+    };
+  }
+  for (const table of [FATAL_ERRORS, PASSING_ERRORS]) {
+    for (const [pattern, meaning] of table) {
+      const match = pattern.exec(cause);
+      if (!match) continue;
+      const detail = cut(escapeText(match[1] ?? ""), 200);
+      const message = meaning.replace("$1", () => detail);
+      return { message, fatal: table === FATAL_ERRORS };
+    }
+  }
+  return { message: cut(escapeText(cause), 200), fatal: false };
 }

@@ -30,8 +30,8 @@ export interface TextFlag extends Described {
   type: "text";
   /** What `--help` calls the value. */
   placeholder?: string;
-  /** The value may be empty. */
-  empty?: true;
+  /** Any text is a value: an empty one, one that looks like an option. */
+  any?: true;
   /** The value if none is given; without it that is `undefined`. */
   default?: string;
   /** Returns the value as it is used; throws an `Error` that says what the
@@ -133,10 +133,11 @@ export function parseFlags<T extends Flags>(
     token.kind === "option" && (token.name === "help"
       ? token.value !== "false"
       // Taken for the value of the option before it.
-      : !token.inlineValue && ["--help", "-h"].includes(token.value ?? ""))
+      : !token.inlineValue && !takesAny(flags[token.name]) &&
+        ["--help", "-h"].includes(token.value ?? ""))
   );
   if (help) given.set("help", ["true"]);
-  else readTokens(tokens, entries, given);
+  else readTokens(args, tokens, entries, given);
 
   const value = (name: string, flag: Flag): unknown => {
     const option = flag.positional ? name : `--${kebab(name)}`;
@@ -167,7 +168,12 @@ type Given = Map<string, string[]>;
 
 type Token = NonNullable<ReturnType<typeof parseArgs>["tokens"]>[number];
 
+function takesAny(flag: Flag | undefined): boolean {
+  return flag?.type === "text" && flag.any === true;
+}
+
 function readTokens(
+  args: string[],
   tokens: Token[],
   entries: [string, Flag][],
   given: Given,
@@ -183,24 +189,23 @@ function readTokens(
       }
       add(positional[0], token.value);
     } else if (token.kind === "option") {
+      // -n=5, -q=false: the parser takes each character for an option.
+      const [, first, rest] = /^(-\w)=(.*)$/s.exec(args[token.index]) ?? [];
+      if (first !== undefined && token.rawName !== first) continue;
       const found = entries.find(([name, flag]) =>
         !flag.positional && kebab(name) === token.name
       );
       if (!found) throw new UsageError(`unknown option ${token.rawName}`);
-      add(found[0], valueOf(token, found[1]));
+      add(found[0], rest ?? valueOf(token, found[1]));
     }
   }
 }
 
 function valueOf(token: Token & { kind: "option" }, flag: Flag): string {
-  const { name, rawName, value, inlineValue } = token;
+  const { name, value, inlineValue } = token;
   if (flag.type === "boolean") return value ?? "true";
   if (value === undefined) throw new UsageError(`--${name} needs a value`);
-  if (inlineValue) {
-    // -n=5
-    return rawName.startsWith("--") ? value : value.replace(/^=/, "");
-  }
-  if (/^-[^\d.]/.test(value)) { // more likely the next option
+  if (!inlineValue && !takesAny(flag) && /^-[^\d.]/.test(value)) { // more likely the next option
     throw new UsageError(
       `--${name} needs a value; if it is ${quoted(value)}, write --${name}=…`,
     );
@@ -254,7 +259,7 @@ function convert(
   given: string,
   flag: Flag,
 ): string | number | boolean {
-  if (given === "" && !("empty" in flag)) {
+  if (given === "" && !takesAny(flag)) {
     throw new UsageError(`${option} needs a value`);
   }
   try {
@@ -268,9 +273,11 @@ function convert(
   }
 }
 
-/** A text of the user's as a message repeats it. */
+/** A text of the user's as a message repeats it: without the password, should it
+ * be a URL that cannot be parsed. */
 function quoted(text: string): string {
-  return JSON.stringify(cut(text, 100));
+  const hidden = text.replace(/^(\w+:\/\/)?([^:]*):.*@/s, "$1$2:***@");
+  return JSON.stringify(cut(hidden, 100));
 }
 
 function parseBoolean(text: string): boolean {

@@ -142,7 +142,7 @@ export const clientCommand = {
     message: {
       type: "text",
       default: "Message {i}",
-      empty: true,
+      any: true,
       help: "text of a request; {i} is 1, 2, 3, …",
     },
     rate: {
@@ -207,8 +207,16 @@ function checkUrl(text: string): string {
   return url.href;
 }
 
+/** Headers that Deno sends itself: its `WebSocket` drops another value, or sends
+ * two (`User-Agent`), or a length of a body that never comes. */
+const HANDSHAKE_HEADERS =
+  /^(?:host|connection|upgrade|user-agent|transfer-encoding|content-length|sec-websocket-.*)$/i;
+
 function checkHeader(text: string): string {
   const [name, value] = text.split(/:\s*(.*)/s, 2);
+  if (HANDSHAKE_HEADERS.test(name)) {
+    throw new Error(`is not possible: Deno sends its own ${name}`);
+  }
   try {
     if (value === undefined) throw new TypeError();
     new Headers([[name, value]]);

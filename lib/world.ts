@@ -5,6 +5,7 @@
  * @module
  */
 
+import { UsageError } from "./flags.ts";
 import type { ClientOptions } from "./options.ts";
 import { LINES_PROTOCOL } from "./protocol.ts";
 
@@ -34,7 +35,7 @@ export interface World {
 /**
  * The real one.
  *
- * @throws {Error} If the file of `--ca` is of no use.
+ * @throws {UsageError} If the file of `--ca` is of no use.
  */
 export function realWorld(options: ClientOptions): World {
   return {
@@ -89,7 +90,8 @@ function trusting(path: string): Deno.HttpClient {
     }
     return Deno.createHttpClient({ caCerts: [pem] });
   } catch (error) {
-    throw new Error(`--ca: cannot use ${path}: ${(error as Error).message}`);
+    const { message } = error as Error;
+    throw new UsageError(`--ca: cannot use ${path}: ${message}`);
   }
 }
 

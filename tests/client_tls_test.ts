@@ -57,7 +57,7 @@ Deno.test(
       ]] as const
     ) {
       const { code, stderr } = await runClient(url, "--ca", file);
-      assertEquals(code, 1);
+      assertEquals(code, 2);
       assertMatch(stderr, /^ws-random: --ca: cannot use [^\n]+\n$/);
       assertMatch(stderr, message);
     }

@@ -84,9 +84,13 @@ Deno.test("the last of an option counts, true and false are values, a text may b
   assertEquals(client("-n5", "--count=6").count, 6);
   assertEquals(client("--quiet=true").quiet, true);
   assertEquals(client("-q", "--quiet=false").quiet, false);
+  assertEquals(client("-q=false").quiet, false);
+  assertEquals(client("-q=true").quiet, true);
   assertEquals(client("--message", "").message, "");
   assertEquals(client("--message=").message, "");
   assertEquals(client("--message=-x=y").message, "-x=y");
+  assertEquals(client("--message", "--help").message, "--help");
+  assertEquals(client("--message", "-q", "-n5").message, "-q");
   assertEquals(client("--count", "1.001k").count, 1001);
   assertEquals(client("--", "ws://a").url, "ws://a/");
 });
@@ -135,6 +139,10 @@ Deno.test("a usage error names the option and the value", () => {
     [["--quiet="], /^--quiet needs a value$/],
     [["--header=x"], /^--header: "x" is not a header like/],
     [["--header", "a b: c"], /^--header: "a b: c" is not a header like/],
+    [
+      ["--header=Host: a"],
+      /^--header: "Host: a" is not possible: Deno sends its own Host$/,
+    ],
     [["--constructor"], /^unknown option --constructor$/],
     [["--version", "--nonsense"], /^unknown option --nonsense$/],
     [["--count=ten"], /^--count: "ten" is not a whole number from 1 to/],
@@ -158,6 +166,38 @@ Deno.test("a usage error names the option and the value", () => {
   assertThrows(() => server("--port=65536"), UsageError, "--port");
   assertThrows(() => server("--allow-origin=x"), UsageError, '"x"');
   assertThrows(() => parseFlags(demoCommand, ["ws://a"]), UsageError, "ws://a");
+});
+
+Deno.test("--header refuses what the handshake owns", () => {
+  for (
+    const name of [
+      "Connection",
+      "UPGRADE",
+      "transfer-encoding",
+      "Content-Length",
+      "Sec-WebSocket-Key",
+      "sec-websocket-protocol",
+      "User-Agent",
+    ]
+  ) assertThrows(() => client(`--header=${name}: a`), UsageError, name);
+  const { header } = client("--header=Origin: null", "--header=Cookie: a=b");
+  assertEquals(header, ["Origin: null", "Cookie: a=b"]);
+});
+
+Deno.test("a usage error hides a password", () => {
+  for (
+    const url of [
+      "ws://u:se@kret@bad host/",
+      "u:sekret@host",
+      "ws://u:s/kret@bad host/",
+    ]
+  ) {
+    for (const args of [[url], ["ws://a", url]]) {
+      const error = assertThrows(() => client(...args), UsageError);
+      assertMatch((error as Error).message, /u:\*\*\*@/);
+      assertEquals(/kret/.test((error as Error).message), false);
+    }
+  }
 });
 
 Deno.test("the help names every option with its default", () => {
