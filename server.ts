@@ -198,7 +198,10 @@ class RunningServer implements Server {
     if (pathname === undefined) {
       return reply(STATUS_CODE.BadRequest, "the Host header is not a host");
     }
-    if (pathname === "/ws" || (pathname === "/" && asksForWebSocket(request))) {
+    if (
+      pathname === "/ws" || pathname.startsWith("/ws/") ||
+      (pathname === "/" && asksForWebSocket(request))
+    ) {
       return this.#handshake(request);
     }
     const found = this.#content(pathname, request);

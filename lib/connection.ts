@@ -21,6 +21,10 @@ const HANDSHAKE_MS = 5000;
  * makes Deno drop the connection, and the peer does not get the close frame. */
 const QUIET_MS = 50;
 
+/** The same for a peer at fault, in milliseconds: it goes on with what it was doing,
+ * and may pause. */
+const FAULT_QUIET_MS = 250;
+
 /** How long a peer at fault may go on sending before it is closed all the same,
  * in milliseconds. */
 const FAULT_MS = 1000;
@@ -118,7 +122,12 @@ export class Connection {
       };
     } else if (this.#state === "open") {
       this.#state = "draining";
-      this.#closeWhenQuiet(GOING_AWAY, "server shuts down", milliseconds);
+      this.#closeWhenQuiet(
+        GOING_AWAY,
+        "server shuts down",
+        QUIET_MS,
+        milliseconds,
+      );
     }
   }
 
@@ -162,7 +171,7 @@ export class Connection {
 
   #fault(code: number, reason: string): void {
     this.#state = "faulty";
-    this.#closeWhenQuiet(code, reason, FAULT_MS);
+    this.#closeWhenQuiet(code, reason, FAULT_QUIET_MS, FAULT_MS);
   }
 
   /** Too much waits for this peer: what it has sent is unread for sure, so there
@@ -175,19 +184,24 @@ export class Connection {
     this.#close();
   }
 
-  #closeWhenQuiet(code: number, reason: string, milliseconds: number): void {
+  #closeWhenQuiet(
+    code: number,
+    reason: string,
+    quietMs: number,
+    milliseconds: number,
+  ): void {
     this.#deadline = performance.now() + milliseconds;
     this.#code = code;
     this.#reason = reason;
     const look = () => {
       const quiet = !this.#active && this.#outbox.size === 0;
       this.#active = false;
-      const late = performance.now() > this.#deadline + QUIET_MS;
+      const late = performance.now() > this.#deadline + quietMs;
       if (quiet || late) this.#close();
-      else this.#wait(QUIET_MS, look);
+      else this.#wait(quietMs, look);
     };
     this.#active = false;
-    this.#wait(QUIET_MS, look);
+    this.#wait(quietMs, look);
   }
 
   #close(): void {

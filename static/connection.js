@@ -13,10 +13,6 @@ const ATTEMPT_MS = 5000;
 /** The same for a handshake after a fast probe, in milliseconds: it has ten times
  * what the probe took besides, so that a slow network stays enough. */
 const FAST_ATTEMPT_MS = 1000;
-/** Firefox holds back what is opened after a failure, and an attempt given up while
- * it is held back makes that longer: with one second it did not come back at all
- * within 25 after 12 seconds of swallowed handshakes. */
-const HOLDS_BACK = navigator.userAgent.includes("Firefox/");
 /** The first delay between two attempts, in milliseconds; each one is twice the
  * one before. */
 const DELAY_MS = 250;
@@ -54,6 +50,10 @@ export class Connection {
   #retry;
   /** Attempts since the connection ended. */
   #attempts = 0;
+  /** Sockets opened. Each has a path of its own: Firefox holds back every new
+   * WebSocket to a path where one has failed, half as long again each time, up to
+   * a minute. */
+  #opened = 0;
   /** @type {PromiseWithResolvers<unknown>[]} The oldest first. */
   #unanswered = [];
 
@@ -96,7 +96,7 @@ export class Connection {
   /** @param {number} attemptMs How long the handshake may take. */
   #open(attemptMs) {
     clearTimeout(this.#retry);
-    const socket = this.#socket = new WebSocket("/ws");
+    const socket = this.#socket = new WebSocket(`/ws/${this.#opened++}`);
     this.#expect(attemptMs, "the handshake was not answered");
     socket.onopen = () => {
       clearTimeout(this.#deadline);
@@ -161,11 +161,9 @@ export class Connection {
     this.#retry = setTimeout(() => this.#attempt(), delay);
   }
 
-  /** Opens a socket once the server answers a probe. For Firefox delays every new
-   * WebSocket to an address where one has failed, half as long again each time, up
-   * to a minute; a `fetch` that fails costs nothing. And what the probe takes tells
-   * how long the handshake may. The next probe does not wait for this one, which
-   * may hang. */
+  /** Opens a socket once the server answers a probe: what the probe takes tells how
+   * long the handshake may. The next probe does not wait for this one, which may
+   * hang. */
   async #attempt() {
     clearTimeout(this.#retry);
     this.#attemptLater();
@@ -176,8 +174,7 @@ export class Connection {
     if (this.#socket) return; // another probe was faster
     if (up) {
       const probeMs = performance.now() - startedAt;
-      const fastMs = Math.min(ATTEMPT_MS, FAST_ATTEMPT_MS + 10 * probeMs);
-      this.#open(HOLDS_BACK ? ATTEMPT_MS : fastMs);
+      this.#open(Math.min(ATTEMPT_MS, FAST_ATTEMPT_MS + 10 * probeMs));
     } else this.#become("offline");
   }
 

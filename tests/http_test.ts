@@ -159,7 +159,7 @@ Deno.test(
   { ignore },
   () =>
     withServer({}, async (ws) => {
-      for (const line of ["GET /ws", "GET /", "GET /ws?x=1"]) {
+      for (const line of ["GET /ws", "GET /", "GET /ws?x=1", "GET /ws/7"]) {
         const { status, headers } = await handshake(ws, {}, line);
         assertEquals(status, 101);
         // RFC 6455 section 1.3

@@ -222,7 +222,7 @@ async function withAnswers(
     const { pathname } = new URL(request.url);
     const asset = assets.get(pathname);
     if (asset) return assetResponse(request, asset);
-    if (pathname !== "/ws") return new Response();
+    if (!pathname.startsWith("/ws")) return new Response();
     const { socket, response } = Deno.upgradeWebSocket(request);
     socket.onmessage = async ({ data }) => socket.send(await answer(data));
     return response;
