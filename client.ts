@@ -51,38 +51,24 @@ export async function runClient(options: ClientOptions): Promise<number> {
   checkMessage(options);
   const prints = !options.quiet && !options.json;
   const screen = Deno.stdout.isTerminal();
-  const show = screen
-    ? (text: string) => cut(escapeText(text), SHOWN_CHARACTERS)
-    : (text: string) => text;
-  let broken: Error | undefined;
   const output = new Output(Deno.stdout, {
     onFull: () => run.pause(),
     onEmpty: () => run.resume(),
-    onBroken: (error) => {
-      broken = error;
-      run.stop();
-    },
+    onBroken: () => run.stop(),
   });
   const told = new Set<string>();
   const run = new Run(options, {
-    onResponse: prints ? (text) => output.line(show(text)) : () => {},
-    onNotice: (notice) => {
-      if (told.has(notice)) return; // many connections, one cause
-      told.add(notice);
+    onResponse(response) {
+      if (prints) output.line(screen ? shown(response) : response);
+    },
+    onGivenUp(reason) {
+      if (told.has(reason)) return; // many connections, one cause
+      told.add(reason);
       progress?.clear();
-      complain(notice);
+      complain(`one connection gave up, others go on: ${reason}`);
     },
   });
-  let status: number | undefined;
-  const interrupted = Promise.withResolvers<void>();
-  onTermination((exitStatus) => {
-    status = exitStatus;
-    interrupted.resolve();
-    run.stop();
-  });
-  /** Waits for a write; not for long when interrupted. */
-  const written = (write: Promise<void>) =>
-    Promise.race([write, interrupted.promise.then(() => delay(LAST_WRITE_MS))]);
+  const interruption = untilInterrupted(() => run.stop());
 
   const end = run.start();
   const progress = isScreen(Deno.stderr) && !(prints && screen)
@@ -93,20 +79,45 @@ export async function runClient(options: ClientOptions): Promise<number> {
   progress?.stop();
   const report = createReport(run.requests.counters, options, stopped);
   if (options.json) output.line(JSON.stringify(report, null, 2));
-  await written(output.flush());
-  if (broken) {
-    // `client | head` ends quietly.
-    if (!(broken instanceof Deno.errors.BrokenPipe)) {
-      complain(`cannot write to stdout: ${broken.message}`);
-    }
-    return EXIT_FAILURE;
+  await interruption.limit(output.flush());
+  if (output.broken) return cannotWrite(output.broken);
+  if (failure) complain(failure);
+  const bytes = new TextEncoder().encode(summary(report, options));
+  await interruption.limit(writeAll(Deno.stderr, bytes).catch(() => {}));
+  return interruption.status ?? (report.ok ? EXIT_OK : EXIT_FAILURE);
+}
+
+/** What a terminal is shown of a response. */
+function shown(response: string): string {
+  return cut(escapeText(response), SHOWN_CHARACTERS);
+}
+
+/** Listens for Ctrl-C. After it nothing waits for long for a write. */
+function untilInterrupted(stop: () => void) {
+  const interrupted = Promise.withResolvers<void>();
+  const interruption = {
+    /** The exit status, once it was interrupted. */
+    status: undefined as number | undefined,
+    limit: (write: Promise<void>) =>
+      Promise.race([
+        write,
+        interrupted.promise.then(() => delay(LAST_WRITE_MS)),
+      ]),
+  };
+  onTermination((status) => {
+    interruption.status = status;
+    interrupted.resolve();
+    stop();
+  });
+  return interruption;
+}
+
+function cannotWrite(error: Error): number {
+  // `client | head` ends quietly.
+  if (!(error instanceof Deno.errors.BrokenPipe)) {
+    complain(`cannot write to stdout: ${error.message}`);
   }
-  if (failure && !told.has(failure)) complain(failure);
-  const text = summary(report, options);
-  const bytes = new TextEncoder().encode(text);
-  await written(writeAll(Deno.stderr, bytes).catch(() => {}));
-  return (stopped ? status : undefined) ??
-    (report.ok ? EXIT_OK : EXIT_FAILURE);
+  return EXIT_FAILURE;
 }
 
 function checkMessage({ batch, message, count }: ClientOptions): void {
@@ -129,7 +140,7 @@ function summary(report: Report, options: ClientOptions): string {
   if (options.histogram) {
     parts.push(histogram(report.numbers.counts, columns()));
   }
-  if (!options.json && report.sent > 0) {
+  if (!options.json && (report.sent > 0 || report.interrupted)) {
     const [on, off] = isScreen(Deno.stderr) && !Deno.noColor
       ? [`\x1b[${report.ok ? 32 : 31}m`, "\x1b[0m"] // green, red
       : ["", ""];

@@ -186,7 +186,7 @@ export class ClientConnection {
       if (number !== undefined) {
         const latency = now - this.#inFlight.shift();
         this.#requests.accept(first, number, latency);
-        return this.#accepted(response as string, now);
+        return this.#accepted(response as string);
       }
     }
     this.#receiveUnexpected(response, now);
@@ -199,7 +199,7 @@ export class ClientConnection {
     const sentAt = found && this.#inFlight.take(found.index);
     if (found && sentAt !== undefined) {
       this.#requests.accept(found.index, found.number, now - sentAt);
-      return this.#accepted(response as string, now);
+      return this.#accepted(response as string);
     }
     const { oldest, first } = this.#inFlight;
     const wrong = [oldest, first].find((index) =>
@@ -210,8 +210,7 @@ export class ClientConnection {
     this.#requests.reject(response, wrong);
   }
 
-  #accepted(response: string, now: number): void {
-    this.#requests.counters.endedAt = now;
+  #accepted(response: string): void {
     this.#failures = 0;
     this.#answered++;
     if (++this.#answeredOfWindow >= this.#window) {
@@ -244,15 +243,18 @@ export class ClientConnection {
   #break(failure: Failure): void {
     const { world, settings: { retries } } = this.#owner;
     this.#detach();
+    // A policy that lets many requests not through may let fewer, or one.
+    const progress = this.#answered > 0;
+    const final = failure.fatal &&
+      !(failure.policy && (progress || this.#window > 1));
     const unanswered = this.#inFlight.takeAll();
     if (unanswered.length > 0) {
-      this.#window = Math.max(1, Math.floor(this.#window / 2));
+      this.#window = failure.policy && !progress
+        ? 1
+        : Math.max(1, Math.floor(this.#window / 2));
       this.#requests.giveBack(unanswered);
     }
-    // A policy that let some through may let through half the window.
-    const smaller = failure.policy && this.#answered > 0 &&
-      unanswered.length > 1;
-    if ((failure.fatal && !smaller) || this.#failures === retries) {
+    if (final || this.#failures === retries) {
       this.state = "gone";
       return this.#owner.onGone(this.#epitaph(failure));
     }

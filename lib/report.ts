@@ -64,7 +64,8 @@ export interface Report {
   reconnects: number;
   /** Most requests that were unanswered on one connection at a time. */
   inFlight: number;
-  /** From the first request to the last response. */
+  /** From the first connection until each request had its response or, before
+   * that, the run ended. */
   seconds: number;
   /** `answered` / `seconds` */
   perSecond: number;
@@ -203,7 +204,7 @@ export function reportText(report: Report): string {
     invalid: firstInvalid !== null && [
       firstInvalid.request
         ? `first for request ${firstInvalid.request}`
-        : "first answers no request",
+        : "first answers no request in flight",
       JSON.stringify(firstInvalid.response),
     ],
     time: [`${report.seconds} s`, `${report.perSecond} answered per second`],
@@ -227,6 +228,7 @@ export function reportText(report: Report): string {
 }
 
 function plural(connections: number): string {
+  if (connections === 0) return "no connection";
   return connections === 1
     ? "1 connection"
     : `each of ${connections} connections`;

@@ -45,7 +45,8 @@ export interface Counters {
   inFlight: number;
   /** When the first connection opened, in milliseconds; `NaN` before. */
   startedAt: number;
-  /** When the last valid response came, in milliseconds. */
+  /** When each request had its response or, before that, the run ended, in
+   * milliseconds. */
   endedAt: number;
 }
 

@@ -26,8 +26,8 @@ export const SWIFT_BYTES = 1024;
 
 /** The longest time from one tick of the watchdog to the next, in milliseconds. */
 const TICK_MS = 250;
-/** The fewest ticks of it within a timeout. */
-const TIMEOUT_TICKS = 4;
+/** The fewest ticks of it within a timeout, which is at most one tick late. */
+const TIMEOUT_TICKS = 20;
 
 /** How long the closing handshakes may take, in milliseconds. What a peer sends
  * too much comes before its close frame; a round trip seldom takes longer. */
@@ -46,7 +46,7 @@ export interface Listener {
   /** A valid response came. */
   onResponse(response: string): void;
   /** A connection gave up, and others go on. */
-  onNotice(notice: string): void;
+  onGivenUp(reason: string): void;
 }
 
 /** A run of the client. */
@@ -142,6 +142,7 @@ export class Run implements Owner {
   onDone(): void {
     if (this.#state !== "running") return;
     this.#state = "closing";
+    this.requests.counters.endedAt = this.world.now();
     this.#cancelClose = this.world.after(CLOSE_MS, () => this.stop());
     for (const connection of this.#connections) connection.close();
   }
@@ -155,7 +156,7 @@ export class Run implements Owner {
     if (this.#connections.every(({ state }) => state === "gone")) {
       this.#end({ stopped: false, failure: reason });
     } else if (reason !== undefined) {
-      this.#listener.onNotice(reason);
+      this.#listener.onGivenUp(reason);
       this.#sendDue();
     }
   }
@@ -184,6 +185,9 @@ export class Run implements Owner {
 
   #end(outcome: Outcome): void {
     if (this.#state === "over") return;
+    if (this.#state === "running") {
+      this.requests.counters.endedAt = this.world.now();
+    }
     this.#state = "over";
     this.#cancelWatch();
     this.#cancelPace?.();

@@ -49,7 +49,7 @@ interface OutputListener {
   /** Nothing waits any more. */
   onEmpty(): void;
   /** Nothing can be written any more; lines are dropped from now on. */
-  onBroken(error: Error): void;
+  onBroken(): void;
 }
 
 /** Writes lines in chunks, and lets the program go on while the reader is slow. */
@@ -60,7 +60,8 @@ export class Output {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #writing: Promise<void> | undefined;
   #full = false;
-  #broken = false;
+  /** Why nothing can be written any more. */
+  broken: Error | undefined;
 
   constructor(sink: Sink, listener: OutputListener) {
     this.#sink = sink;
@@ -69,7 +70,7 @@ export class Output {
 
   /** Writes a line, at once or a little later. */
   line(text: string): void {
-    if (this.#broken) return;
+    if (this.broken) return;
     this.#chunk += text + "\n";
     if (this.#chunk.length < CHUNK_CHARACTERS) {
       this.#timer ??= setTimeout(() => this.flush(), FLUSH_MS);
@@ -98,9 +99,9 @@ export class Output {
         await writeAll(this.#sink, bytes);
       }
     } catch (error) {
-      this.#broken = true;
+      this.broken = error as Error;
       this.#chunk = "";
-      this.#listener.onBroken(error as Error);
+      this.#listener.onBroken();
     }
     this.#writing = undefined;
     if (this.#full) this.#listener.onEmpty();

@@ -27,7 +27,7 @@ export class Watchdog {
   #oldest: number | undefined;
   #messages = 0;
   /** Ticks since the oldest request was another one. */
-  #oldestTicks = 0;
+  #oldestTicks = -1;
   /** Ticks since anything was sent or came, if there was a response for each
    * request. */
   #wrongTicks = 0;
@@ -41,7 +41,8 @@ export class Watchdog {
   /** A new connection. */
   reset(): void {
     this.#oldest = undefined;
-    this.#messages = this.#oldestTicks = this.#wrongTicks = 0;
+    this.#messages = this.#wrongTicks = 0;
+    this.#oldestTicks = -1; // the first tick begins to count
   }
 
   /** @returns What is the matter, if anything: nothing came for too long, or
@@ -57,7 +58,7 @@ export class Watchdog {
     this.#wrongTicks = wrong ? this.#wrongTicks + 1 : 0;
     this.#oldest = oldest;
     this.#messages = messages;
-    if (this.#oldestTicks * this.#tick > this.#timeout) return "silent";
-    if (this.#wrongTicks * this.#tick > WRONG_MS) return "wrong";
+    if (this.#oldestTicks * this.#tick >= this.#timeout) return "silent";
+    if (this.#wrongTicks * this.#tick >= WRONG_MS) return "wrong";
   }
 }

@@ -137,7 +137,7 @@ Deno.test("a greeting costs no answer", { ignore }, async () => {
   }, async (url) => {
     const { code, stderr } = await runClient(url);
     assertEquals(code, 1);
-    assertMatch(stderr, /first answers no request, "welcome"$/m);
+    assertMatch(stderr, /first answers no request in flight, "welcome"$/m);
     assertMatch(stderr, /\n10000 of 10000 requests answered: 1 invalid\n$/);
   });
 });

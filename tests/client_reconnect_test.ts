@@ -133,7 +133,6 @@ Deno.test("close codes: some are worth another try, some are not", {
     1002: "protocol error",
     1003: "unsupported data",
     1007: "invalid payload data",
-    1008: "policy violation",
     1009: "message too big",
   };
   for (const [code, meaning] of Object.entries(fatal)) {
@@ -313,7 +312,7 @@ Deno.test("a connection that cannot open gives up alone, with one line", {
     checkLines(stdout, 2000);
     assertMatch(
       stderr,
-      /^ws-random: cannot reach \S+: handshake refused with 503 Service Unavailable\nserver /,
+      /^ws-random: one connection gave up, others go on: cannot reach \S+: handshake refused with 503 Service Unavailable\nserver /,
     );
     assertMatch(stderr, /at most on 1 connection,/);
   }));
@@ -390,3 +389,32 @@ Deno.test("a peer that cuts deep windows off is asked for less each time", {
 });
 
 const queues = new WeakMap<WebSocket, string[]>();
+
+Deno.test("1008 after some answers is worth another try, whatever the count", {
+  ignore,
+}, async () => {
+  await withLiar((socket, request, nth) => {
+    if (nth < 3) socket.send(`${request} 7`);
+    else if (nth === 3) socket.close(1008, "three each");
+  }, async (url) => {
+    for (const count of ["9", "10", "13", "16", "31", "40"]) {
+      const { code, stderr } = await runClient(url, "-n", count);
+      assertEquals(code, 0, `${count}: ${stderr}`);
+    }
+  });
+});
+
+Deno.test("1008 to a single request is final", { ignore }, async () => {
+  let connections = 0;
+  await withLiar((socket, _request, nth) => {
+    if (nth === 0) connections++;
+    socket.close(1008, "go away");
+  }, async (url) => {
+    const { code, stderr } = await runClient(url, "-w2", "--retries=1k");
+    assertEquals([code, connections], [1, 2]);
+    assertMatch(
+      stderr,
+      /^ws-random: ws:\S+: closed with 1008 \(policy violation\): go away\n/,
+    );
+  });
+});

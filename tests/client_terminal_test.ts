@@ -123,6 +123,50 @@ Deno.test("Ctrl-C while nobody reads stdout ends the client, with the report", {
     assertMatch(stderr, /\ninterrupted: \d+ of 100000000 requests answered\n$/);
   }));
 
+Deno.test("Ctrl-C before a connection is open: the report, exit 130", {
+  ignore,
+}, async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  await using client = new Process([
+    ...task("client"),
+    `ws://127.0.0.1:${port}/`,
+  ], { stderr: "piped", env: { NO_COLOR: "1" } });
+  using _connection = await listener.accept(); // which is never answered
+  client.kill("SIGINT");
+  const [code, stderr] = await Promise.all([client.end(), client.stderr()]);
+  assertEquals(code, 130);
+  assertMatch(stderr, /^in flight +0 at most on no connection,/m);
+  assertMatch(stderr, /\ninterrupted: 0 of 10000 requests answered\n$/);
+});
+
+Deno.test("Ctrl-C while the output of a finished run is not read: exit 130", {
+  ignore,
+}, async () => {
+  const closed = Promise.withResolvers<void>();
+  await withLiar((socket, request) => {
+    ANSWERS(socket, request);
+    socket.onclose = () => closed.resolve();
+  }, async (url) => {
+    const command = new Deno.Command(task("client")[0], {
+      args: [...task("client").slice(1), url],
+      cwd: ROOT,
+      env: { NO_COLOR: "1" },
+      stdout: "piped", // more than a pipe holds, and less than is waited for
+      stderr: "piped",
+    });
+    const client = command.spawn();
+    await closed.promise; // the run is over
+    client.kill("SIGINT");
+    const [{ code }, stderr] = await Promise.all([
+      client.status,
+      new Response(client.stderr).text(),
+    ]);
+    await client.stdout.cancel();
+    assertEquals(code, 130, stderr);
+  });
+});
+
 Deno.test("one Ctrl-C that arrives twice ends the client in order", {
   ignore,
 }, () =>
@@ -158,7 +202,7 @@ Deno.test("escape codes of the server's are shown, not obeyed", {
     (socket) => socket.send("\x1b[2J".padEnd(1_000_000)),
     async (url) => {
       const { stderr } = await runClient(url, "-n1", "--retries=0");
-      assertMatch(stderr, /^invalid +first answers no request,$/m);
+      assertMatch(stderr, /^invalid +first answers no request in flight,$/m);
       assert(!stderr.includes("\x1b") && stderr.length < 2000);
     },
   );

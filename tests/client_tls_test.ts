@@ -49,7 +49,10 @@ Deno.test(
       /^ws-random: wss:\S+: its certificate is from an unknown authority; see --ca\n$/,
     );
     const plain = await runClient(`ws://localhost:${port}/`, "--retries=1m");
-    assertMatch(plain.stderr, /does not speak HTTP; if that is TLS, use wss:/);
+    assertMatch(
+      plain.stderr,
+      /does not speak HTTP; if that is a TLS port, use wss:/,
+    );
     for (
       const [file, message] of [["/nothing", /No such file/], [
         key,

@@ -100,7 +100,7 @@ async function simulate(schedule: Schedule): Promise<void> {
       assert(!printed.has(response), `${response} was printed twice`);
       printed.add(response);
     },
-    onNotice: (notice) => notices.push(notice),
+    onGivenUp: (reason) => notices.push(reason),
   }, network);
   const { counters } = run.requests;
   run.start().then((result) => outcome = result);
@@ -141,6 +141,9 @@ async function simulate(schedule: Schedule): Promise<void> {
 
   // The report is the truth.
   const report = createReport(counters, options, outcome.stopped);
+  const endedAt = doneAt ?? network.now();
+  const milliseconds = endedAt - network.openedAt || 0;
+  assertEquals(report.seconds, Number((milliseconds / 1000).toFixed(3)));
   const resent = [...network.sent.values()].filter((times) => times > 1);
   assertEquals(
     {

@@ -80,7 +80,7 @@ export class Connection implements Socket {
     this.state = "open";
     this.#lastSign = this.#network.now();
     if (this.#network.lines) this.protocol = LINES_PROTOCOL;
-    if (this.onopen) this.#network.opened++; // the client waits for it still
+    if (this.onopen) this.#network.onOpen(); // the client waits for it still
     if (greeting) this.#respond(["welcome"]);
     if (cut) this.#network.schedule(cut.after, () => this.#end(cut.code));
     this.onopen?.(new Event("open"));
@@ -220,8 +220,9 @@ export class Network implements World {
   readonly connections: Connection[] = [];
   /** Whether the run was stopped. */
   stopped = false;
-  /** Connections that opened. */
+  /** Connections that opened, and when the first did. */
   opened = 0;
+  openedAt = NaN;
   /** How often each request was sent. */
   sent = new Map<string, number>();
   answered = new Set<string>();
@@ -298,6 +299,10 @@ export class Network implements World {
 
   requestAfter(request: string): string | undefined {
     return this.script.texts[this.#indices.get(request)! + 1];
+  }
+
+  onOpen(): void {
+    if (this.opened++ === 0) this.openedAt = this.#now;
   }
 
   onRequest(request: string): void {
