@@ -220,7 +220,9 @@ export function helpText({ name, summary, flags }: Command): string {
       const left = flag.positional
         ? `  [${name}]`
         : `  ${flag.short ? `-${flag.short},` : "   "} --${kebab(name)}` +
-          (flag.type === "boolean" ? "" : ` <${placeholder(flag)}>`);
+          (flag.type === "boolean"
+            ? ""
+            : ` <${"min" in flag ? "n" : flag.placeholder ?? "text"}>`);
       return [left, flag.help + defaultOf(flag)];
     });
   const width = Math.max(...rows.map(([left]) => left.length));
@@ -236,10 +238,6 @@ export function helpText({ name, summary, flags }: Command): string {
     "",
     "Numbers may be written 10k, 2m or 1_000_000.",
   ].join("\n");
-}
-
-function placeholder(flag: Exclude<Flag, BooleanFlag>): string {
-  return "min" in flag ? "n" : flag.placeholder ?? "text";
 }
 
 function defaultOf(flag: Flag): string {
@@ -287,7 +285,7 @@ function parseBoolean(text: string): boolean {
   return text === "true";
 }
 
-const EXPONENTS: Record<string, number> = { "": 0, k: 3, m: 6 };
+const UNITS: Record<string, string> = { "": "", k: "e3", m: "e6" };
 
 /** `10k`, `2.5m`, `1_000_000` or `0.5`. */
 function parseNumber(text: string, { type, min, max }: NumberFlag): number {
@@ -295,7 +293,7 @@ function parseNumber(text: string, { type, min, max }: NumberFlag): number {
   // As one literal, or 1.001k would not be 1001.
   const value = match
     ? Number(
-      `${match[1].replaceAll("_", "")}e${EXPONENTS[match[2].toLowerCase()]}`,
+      match[1].replaceAll("_", "") + UNITS[match[2].toLowerCase()],
     )
     : NaN;
   if (
