@@ -269,8 +269,8 @@ export class ClientConnection {
 
   #epitaph({ message, fatal }: Failure): string {
     const { url, retries } = this.#settings;
-    if (fatal) return `${url}: ${message}`;
-    if (!this.#hasOpened) return `cannot reach ${url}: ${message}`;
+    if (!fatal && !this.#hasOpened) return `cannot reach ${url}: ${message}`;
+    if (fatal || retries === 0) return `${url}: ${message}`;
     const tries = retries === 1 ? "1 retry" : `${retries} retries`;
     return `${url}: ${message}; gave up after ${tries}`;
   }

@@ -25,29 +25,25 @@ export interface BooleanFlag extends Described {
   type: "boolean";
 }
 
-/** A text. */
-export interface TextFlag extends Described {
-  type: "text";
-  /** What `--help` calls the value. */
-  placeholder?: string;
-  /** Any text is a value: an empty one, one that looks like an option. */
-  any?: true;
-  /** The value if none is given; without it that is `undefined`. */
-  default?: string;
-  /** Returns the value as it is used; throws an `Error` that says what the
-   * value should be. */
-  check?: (value: string) => string;
-  /** The environment variable that replaces the default. */
-  env?: string;
-}
-
 /** A text that may be given more than once. */
 export interface ListFlag extends Described {
   type: "list";
   /** What `--help` calls the value. */
   placeholder?: string;
-  /** As of {@linkcode TextFlag}. */
+  /** Returns the value as it is used; throws an `Error` that says what the
+   * value should be. */
   check?: (value: string) => string;
+}
+
+/** A text. */
+export interface TextFlag extends Omit<ListFlag, "type"> {
+  type: "text";
+  /** Any text is a value: an empty one, one that looks like an option. */
+  any?: true;
+  /** The value if none is given; without it that is `undefined`. */
+  default?: string;
+  /** The environment variable that replaces the default. */
+  env?: string;
 }
 
 /** A number. */
@@ -168,9 +164,7 @@ type Given = Map<string, string[]>;
 
 type Token = NonNullable<ReturnType<typeof parseArgs>["tokens"]>[number];
 
-function takesAny(flag: Flag | undefined): boolean {
-  return flag?.type === "text" && flag.any === true;
-}
+const takesAny = (flag?: Flag) => flag?.type === "text" && flag.any;
 
 function readTokens(
   args: string[],
@@ -271,8 +265,7 @@ function convert(
   }
 }
 
-/** A text of the user's as a message repeats it: without the password, should it
- * be a URL that cannot be parsed. */
+/** A text of the user's as a message repeats it, without a password. */
 function quoted(text: string): string {
   const hidden = text.replace(/^(\w+:\/\/)?([^:]*):.*@/s, "$1$2:***@");
   return JSON.stringify(cut(hidden, 100));

@@ -201,6 +201,13 @@ Deno.test("1008 after some answers is worth another try, whatever the count", {
   });
 });
 
+Deno.test("without retries nothing is said of them", { ignore }, async () => {
+  await withLiar((socket) => socket.close(1011), async (url) => {
+    const { stderr } = await runClient(url, "-n1", "--retries=0");
+    assertEquals(stderr.split("\n")[0], `ws-random: ${url}: closed with 1011`);
+  });
+});
+
 Deno.test("1008 to a single request is final", { ignore }, async () => {
   let connections = 0;
   await withLiar((socket, _request, nth) => {
