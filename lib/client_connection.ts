@@ -25,7 +25,6 @@ const BACKOFF_MS = 50;
 /** How much longer each further delay may be. Five retries, the default, then
  * take 2.5 s on average: enough for a server to restart. */
 const BACKOFF_FACTOR = 4;
-/** The longest delay, in milliseconds. */
 const MAX_BACKOFF_MS = 2000;
 
 /** What a run's connections have in common. */
@@ -245,8 +244,8 @@ export class ClientConnection {
     this.#detach();
     // A policy that lets many requests not through may let fewer, or one.
     const progress = this.#answered > 0;
-    const final = failure.fatal &&
-      !(failure.policy && (progress || this.#window > 1));
+    const alone = !progress && this.#window === 1;
+    const final = failure.policy ? alone : failure.fatal;
     const unanswered = this.#inFlight.takeAll();
     if (unanswered.length > 0) {
       this.#window = failure.policy && !progress
@@ -270,8 +269,8 @@ export class ClientConnection {
 
   #epitaph({ message, fatal }: Failure): string {
     const { url, retries } = this.#settings;
-    if (fatal) return `${url}: ${message}`;
-    if (!this.#hasOpened) return `cannot reach ${url}: ${message}`;
+    if (!fatal && !this.#hasOpened) return `cannot reach ${url}: ${message}`;
+    if (fatal || retries === 0) return `${url}: ${message}`;
     const tries = retries === 1 ? "1 retry" : `${retries} retries`;
     return `${url}: ${message}; gave up after ${tries}`;
   }

@@ -25,29 +25,25 @@ export interface BooleanFlag extends Described {
   type: "boolean";
 }
 
-/** A text. */
-export interface TextFlag extends Described {
-  type: "text";
-  /** What `--help` calls the value. */
-  placeholder?: string;
-  /** Any text is a value: an empty one, one that looks like an option. */
-  any?: true;
-  /** The value if none is given; without it that is `undefined`. */
-  default?: string;
-  /** Returns the value as it is used; throws an `Error` that says what the
-   * value should be. */
-  check?: (value: string) => string;
-  /** The environment variable that replaces the default. */
-  env?: string;
-}
-
 /** A text that may be given more than once. */
 export interface ListFlag extends Described {
   type: "list";
   /** What `--help` calls the value. */
   placeholder?: string;
-  /** As of {@linkcode TextFlag}. */
+  /** Returns the value as it is used; throws an `Error` that says what the
+   * value should be. */
   check?: (value: string) => string;
+}
+
+/** A text. */
+export interface TextFlag extends Omit<ListFlag, "type"> {
+  type: "text";
+  /** Any text is a value: an empty one, one that looks like an option. */
+  any?: true;
+  /** The value if none is given; without it that is `undefined`. */
+  default?: string;
+  /** The environment variable that replaces the default. */
+  env?: string;
 }
 
 /** A number. */
@@ -168,9 +164,7 @@ type Given = Map<string, string[]>;
 
 type Token = NonNullable<ReturnType<typeof parseArgs>["tokens"]>[number];
 
-function takesAny(flag: Flag | undefined): boolean {
-  return flag?.type === "text" && flag.any === true;
-}
+const takesAny = (flag?: Flag) => flag?.type === "text" && flag.any;
 
 function readTokens(
   args: string[],
@@ -220,7 +214,9 @@ export function helpText({ name, summary, flags }: Command): string {
       const left = flag.positional
         ? `  [${name}]`
         : `  ${flag.short ? `-${flag.short},` : "   "} --${kebab(name)}` +
-          (flag.type === "boolean" ? "" : ` <${placeholder(flag)}>`);
+          (flag.type === "boolean"
+            ? ""
+            : ` <${"min" in flag ? "n" : flag.placeholder ?? "text"}>`);
       return [left, flag.help + defaultOf(flag)];
     });
   const width = Math.max(...rows.map(([left]) => left.length));
@@ -236,10 +232,6 @@ export function helpText({ name, summary, flags }: Command): string {
     "",
     "Numbers may be written 10k, 2m or 1_000_000.",
   ].join("\n");
-}
-
-function placeholder(flag: Exclude<Flag, BooleanFlag>): string {
-  return "min" in flag ? "n" : flag.placeholder ?? "text";
 }
 
 function defaultOf(flag: Flag): string {
@@ -273,8 +265,7 @@ function convert(
   }
 }
 
-/** A text of the user's as a message repeats it: without the password, should it
- * be a URL that cannot be parsed. */
+/** A text of the user's as a message repeats it, without a password. */
 function quoted(text: string): string {
   const hidden = text.replace(/^(\w+:\/\/)?([^:]*):.*@/s, "$1$2:***@");
   return JSON.stringify(cut(hidden, 100));
@@ -287,7 +278,7 @@ function parseBoolean(text: string): boolean {
   return text === "true";
 }
 
-const EXPONENTS: Record<string, number> = { "": 0, k: 3, m: 6 };
+const UNITS: Record<string, string> = { "": "", k: "e3", m: "e6" };
 
 /** `10k`, `2.5m`, `1_000_000` or `0.5`. */
 function parseNumber(text: string, { type, min, max }: NumberFlag): number {
@@ -295,7 +286,7 @@ function parseNumber(text: string, { type, min, max }: NumberFlag): number {
   // As one literal, or 1.001k would not be 1001.
   const value = match
     ? Number(
-      `${match[1].replaceAll("_", "")}e${EXPONENTS[match[2].toLowerCase()]}`,
+      match[1].replaceAll("_", "") + UNITS[match[2].toLowerCase()],
     )
     : NaN;
   if (

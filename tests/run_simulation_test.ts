@@ -8,7 +8,8 @@ import { parseFlags } from "../lib/flags.ts";
 import { clientCommand, type ClientOptions } from "../lib/options.ts";
 import { createReport } from "../lib/report.ts";
 import { type Outcome, Run } from "../lib/run.ts";
-import { Network, type Peer } from "./simulated_network.ts";
+import type { Peer } from "./simulated_connection.ts";
+import { Network } from "./simulated_network.ts";
 
 const SCHEDULES = 10_000;
 /** More than the longest run takes; beyond that it hangs. */
