@@ -11,7 +11,7 @@ import type { ServerOptions } from "./options.ts";
 /**
  * Reads the files of `--cert` and `--key`.
  *
- * @throws {Error} If one of them cannot be read, or is not given.
+ * @throws {UsageError} If one of them cannot be read, or is not given.
  */
 export async function readCertificate(
   { cert, key }: ServerOptions,
@@ -22,7 +22,9 @@ export async function readCertificate(
   }
   const read = (option: string, path: string) =>
     Deno.readTextFile(path).catch((error) => {
-      throw new Error(`${option}: cannot read ${path}: ${error.message}`);
+      throw new UsageError(
+        `${option}: cannot read ${path}: ${error.message}`,
+      );
     });
   return {
     cert: await read("--cert", cert),

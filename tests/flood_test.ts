@@ -7,7 +7,7 @@ import {
   run,
   serverProcess,
 } from "../harness/process.ts";
-import { frame, RawSocket } from "../harness/sockets.ts";
+import { frame, HANDSHAKE, RawSocket } from "../harness/sockets.ts";
 import { eventually, TEXT } from "./helpers.ts";
 
 const ignore = NO_PERMISSIONS || Deno.build.os !== "linux";
@@ -39,17 +39,22 @@ async function flood(port: number, size: number, stop: AbortSignal) {
     new Array(Math.floor(65_536 / one.length)).fill(one),
   ).bytes();
   while (!stop.aborted) {
-    const socket = await RawSocket.open(port).catch(() => undefined);
-    if (!socket) continue;
+    const socket = await RawSocket.connect(port);
+    let open = true;
     // A server that has closed the connection may read no more: a write waits.
-    const cut = () => socket[Symbol.dispose]();
+    const cut = () => {
+      if (open) socket[Symbol.dispose]();
+      open = false;
+    };
     stop.addEventListener("abort", cut);
+    if (stop.aborted) cut();
     try {
-      while (!stop.aborted) await socket.write(bytes);
+      await socket.request("GET /ws", HANDSHAKE);
+      for (;;) await socket.write(bytes);
     } catch { // closed by the server, or cut
     }
     stop.removeEventListener("abort", cut);
-    if (!stop.aborted) socket[Symbol.dispose]();
+    cut();
   }
 }
 
