@@ -216,7 +216,8 @@ export class Outbox {
   }
 
   #hasRoom(): boolean {
-    if (this.#handed < OWN_COST) return true;
+    // Measured before it is spent, a peer that reads seldom has to be watched.
+    if (this.#handed < OWN_COST / 2) return true;
     this.#measure();
     return this.#handed < OWN_COST || this.#backlog.shared < SHARED_COST;
   }
