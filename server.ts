@@ -37,7 +37,7 @@ import {
   readCertificate,
 } from "./lib/listen.ts";
 import { Metrics } from "./lib/metrics.ts";
-import { Notices } from "./lib/notices.ts";
+import { counted, Notices } from "./lib/notices.ts";
 import { serverCommand, type ServerOptions } from "./lib/options.ts";
 import { Backlog } from "./lib/outbox.ts";
 import { LINES_PROTOCOL } from "./lib/protocol.ts";
@@ -187,8 +187,7 @@ class RunningServer implements Server {
     const { stack } = error as Error;
     this.#notices.add(
       "exception",
-      (count) =>
-        `${count} request${count > 1 ? "s" : ""} answered with 500: ${stack}`,
+      (count) => `${counted(count, "request")} answered with 500: ${stack}`,
     );
     return reply(STATUS_CODE.InternalServerError, "internal error");
   }
@@ -258,8 +257,7 @@ class RunningServer implements Server {
     this.metrics.refuse(reason);
     this.#notices.add(
       reason,
-      (count) =>
-        `refused ${count} handshake${count > 1 ? "s" : ""}: ${message}`,
+      (count) => `refused ${counted(count, "handshake")}: ${message}`,
     );
     return reply(status, message, headers);
   }

@@ -6,7 +6,7 @@
  */
 
 import type { Metrics } from "./metrics.ts";
-import type { Notices } from "./notices.ts";
+import { counted, type Notices } from "./notices.ts";
 import type { ServerOptions } from "./options.ts";
 import { type Backlog, Outbox } from "./outbox.ts";
 import { answer, answerLines, MAX_LINES } from "./protocol.ts";
@@ -233,9 +233,7 @@ export class Connection {
       notices.add(
         `close ${label}`,
         (count) =>
-          `${count} connection${
-            count > 1 ? "s" : ""
-          } closed with ${label}: ${why}`,
+          `${counted(count, "connection")} closed with ${label}: ${why}`,
       );
     }
     this.#onOver();

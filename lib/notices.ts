@@ -66,6 +66,11 @@ export class Notices {
   }
 }
 
+/** `1 handshake`, `2 handshakes` */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count > 1 ? "s" : ""}`;
+}
+
 /** Keeps the control characters of a peer from the operator's terminal. */
 function print(text: string): void {
   complain(text.replaceAll(/[^ -~]/g, "?").slice(0, MAX_CHARACTERS));

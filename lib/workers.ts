@@ -6,7 +6,7 @@
  */
 
 import { Metrics } from "./metrics.ts";
-import { Notices } from "./notices.ts";
+import { counted, Notices } from "./notices.ts";
 import type { ServerOptions } from "./options.ts";
 
 /** For how long a worker that died is not replaced, in milliseconds: one that
@@ -96,10 +96,7 @@ export class Workers {
     if (this.#draining) return;
     this.#notices.add(
       "worker",
-      (count) =>
-        `${count} worker${
-          count > 1 ? "s" : ""
-        } died, to be replaced: ${message}`,
+      (count) => `${counted(count, "worker")} died, to be replaced: ${message}`,
     );
     setTimeout(() => {
       if (this.#draining) return;
