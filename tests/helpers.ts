@@ -4,8 +4,9 @@
  * @module
  */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { run } from "../harness/process.ts";
+import { HANDSHAKE, RawSocket } from "../harness/sockets.ts";
 import { loadAssets } from "../lib/http.ts";
 import type { ServerOptions } from "../lib/options.ts";
 import { type Server, startServer } from "../server.ts";
@@ -32,6 +33,36 @@ export const PONG = 10;
 
 export function portOf(url: string): number {
   return Number(new URL(url).port);
+}
+
+/** Asserts that a response carries the headers that every one does. */
+export function assertSecurityHeaders(headers: Headers): void {
+  const policy = headers.get("content-security-policy") ?? "";
+  assertMatch(policy, /^default-src 'none';/);
+  assertEquals(/unsafe|\*|data:/.test(policy), false, policy);
+  const rest = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+  };
+  for (const [name, value] of Object.entries(rest)) {
+    assertEquals(headers.get(name), value, name);
+  }
+}
+
+/** The response to a handshake with these changes. */
+export async function handshake(
+  ws: string,
+  changes: Record<string, string | undefined>,
+  line = "GET /ws",
+) {
+  using socket = await RawSocket.connect(portOf(ws));
+  const headers = Object.entries({ ...HANDSHAKE, ...changes })
+    .filter((entry): entry is [string, string] => entry[1] !== undefined);
+  const response = await socket.request(line, Object.fromEntries(headers));
+  assertSecurityHeaders(response.headers);
+  return response;
 }
 
 /** Asserts that the server at this address serves the same page, with the same
