@@ -33,8 +33,9 @@ import {
 import {
   assertPortFree,
   linkHost,
-  listenError,
+  Listener,
   readCertificate,
+  urlHost,
 } from "./lib/listen.ts";
 import { Metrics } from "./lib/metrics.ts";
 import { counted, Notices } from "./lib/notices.ts";
@@ -43,13 +44,8 @@ import { Backlog } from "./lib/outbox.ts";
 import { LINES_PROTOCOL } from "./lib/protocol.ts";
 import { isWorker, work, workerCount, Workers } from "./lib/workers.ts";
 
-/** How long a server that could not listen again waits before it tries once more,
- * in milliseconds. */
-const LISTEN_AGAIN_MS = 100;
-
 /** How long the last bytes may take once every connection is over or has been told
- * to go, in milliseconds. Deno's own shutdown would wait for ever for a peer that
- * is half way through an HTTP request. */
+ * to go, in milliseconds. */
 const LAST_MS = 200;
 
 /** The close code of a server that cannot go on (RFC 6455 section 7.4.1). */
@@ -100,7 +96,6 @@ class RunningServer implements Server {
   readonly url: string;
   readonly metrics: Metrics;
   #options: ServerOptions;
-  #tls: Deno.TlsCertifiedKeyPem | undefined;
   #assets: Map<string, Asset>;
   #admission: Admission;
   #notices = new Notices();
@@ -109,9 +104,7 @@ class RunningServer implements Server {
   /** Is told when the last connection is over. */
   #onEmpty = () => {};
   #draining = false;
-  #listener: Deno.HttpServer<Deno.NetAddr>;
-  /** The real port. */
-  #port: number;
+  #listener: Listener;
 
   constructor(
     options: ServerOptions,
@@ -121,7 +114,6 @@ class RunningServer implements Server {
   ) {
     this.#options = options;
     this.metrics = metrics;
-    this.#tls = tls;
     this.#assets = assets;
     this.#shared = {
       options,
@@ -129,67 +121,19 @@ class RunningServer implements Server {
       notices: this.#notices,
       backlog: new Backlog(options.maxBacklog),
     };
-    this.#port = options.port;
-    try {
-      this.#listener = this.#listen();
-    } catch (error) {
-      throw listenError(error as Error, options);
-    }
-    const { port, hostname } = this.#listener.addr;
-    this.#port = port;
-    const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+    this.#listener = new Listener(
+      options,
+      tls,
+      this.#notices,
+      (request) => this.#route(request),
+    );
+    const { port, hostname } = this.#listener.address;
     this.#admission = {
       scheme: tls ? "https" : "http",
-      loopback: isLoopback(host),
+      loopback: isLoopback(urlHost(hostname)),
       allowOrigin: options.allowOrigin,
     };
     this.url = `${this.#admission.scheme}://${linkHost(options.host)}:${port}/`;
-  }
-
-  #listen(): Deno.HttpServer<Deno.NetAddr> {
-    const { host: hostname, reusePort } = this.#options;
-    const listener = Deno.serve(
-      {
-        hostname,
-        port: this.#port,
-        reusePort,
-        ...this.#tls,
-        onListen() {},
-        onError: (error) => this.#failed(error),
-      },
-      (request) => this.#route(request),
-    );
-    listener.finished.catch((error) => this.#listenAgain(error));
-    return listener;
-  }
-
-  /** Deno stops listening when there are no descriptors left to accept with; the
-   * connections that are open go on. */
-  #listenAgain(error: unknown): void {
-    if (this.#draining) return;
-    this.#notices.add(
-      "listen",
-      () =>
-        `cannot take connections: ${(error as Error).message}; ` +
-        "trying again; for more file descriptors raise `ulimit -n`",
-    );
-    setTimeout(() => {
-      try {
-        if (!this.#draining) this.#listener = this.#listen();
-      } catch (error) {
-        this.#listenAgain(error);
-      }
-    }, LISTEN_AGAIN_MS);
-  }
-
-  /** An exception is a fault of this program, never of the peer. */
-  #failed(error: unknown): Response {
-    const { stack } = error as Error;
-    this.#notices.add(
-      "exception",
-      (count) => `${counted(count, "request")} answered with 500: ${stack}`,
-    );
-    return reply(STATUS_CODE.InternalServerError, "internal error");
   }
 
   #route(request: Request): Response {
@@ -272,7 +216,7 @@ class RunningServer implements Server {
     const empty = new Promise<void>((resolve) => this.#onEmpty = resolve);
     if (this.#connections.size > 0) await within(graceMs, empty);
     for (const each of this.#connections) each[Symbol.dispose]();
-    await within(LAST_MS, this.#listener.shutdown().catch(() => {}));
+    await within(LAST_MS, this.#listener.shutdown());
     this.#notices[Symbol.dispose]();
   }
 }

@@ -5,8 +5,92 @@
  * @module
  */
 
+import { STATUS_CODE } from "@std/http/status";
 import { UsageError } from "./flags.ts";
+import { reply } from "./http.ts";
+import { counted, type Notices } from "./notices.ts";
 import type { ServerOptions } from "./options.ts";
+
+/** How long a server that could not listen again waits before it tries once more,
+ * in milliseconds. */
+const LISTEN_AGAIN_MS = 100;
+
+/** Takes HTTP requests on one address until it is shut down, whatever happens. */
+export class Listener {
+  readonly address: Deno.NetAddr;
+  #options: Deno.ServeTcpOptions;
+  #notices: Notices;
+  #route: (request: Request) => Response;
+  #server: Deno.HttpServer<Deno.NetAddr>;
+  #stopped = false;
+
+  /** @throws {Error} If the address cannot be listened on. The message says what
+   * to do. */
+  constructor(
+    options: ServerOptions,
+    tls: Deno.TlsCertifiedKeyPem | undefined,
+    notices: Notices,
+    route: (request: Request) => Response,
+  ) {
+    const { host: hostname, port, reusePort } = options;
+    this.#options = { hostname, port, reusePort, ...tls };
+    this.#notices = notices;
+    this.#route = route;
+    try {
+      this.#server = this.#listen();
+    } catch (error) {
+      throw listenError(error as Error, options);
+    }
+    this.address = this.#server.addr;
+    this.#options.port = this.address.port; // 0 became a free one
+  }
+
+  #listen(): Deno.HttpServer<Deno.NetAddr> {
+    const server = Deno.serve({
+      ...this.#options,
+      onListen() {},
+      onError: (error) => this.#failed(error),
+    }, this.#route);
+    server.finished.catch((error) => this.#listenAgain(error));
+    return server;
+  }
+
+  /** Deno stops listening when there are no descriptors left to accept with; the
+   * connections that are open go on. */
+  #listenAgain(error: unknown): void {
+    if (this.#stopped) return;
+    this.#notices.add(
+      "listen",
+      () =>
+        `cannot take connections: ${(error as Error).message}; ` +
+        "trying again; for more file descriptors raise `ulimit -n`",
+    );
+    setTimeout(() => {
+      try {
+        if (!this.#stopped) this.#server = this.#listen();
+      } catch (error) {
+        this.#listenAgain(error);
+      }
+    }, LISTEN_AGAIN_MS);
+  }
+
+  /** An exception is a fault of this program, never of the peer. */
+  #failed(error: unknown): Response {
+    const { stack } = error as Error;
+    this.#notices.add(
+      "exception",
+      (count) => `${counted(count, "request")} answered with 500: ${stack}`,
+    );
+    return reply(STATUS_CODE.InternalServerError, "internal error");
+  }
+
+  /** Stops listening. Deno closes every WebSocket then, and waits for ever for a
+   * peer that is half way through an HTTP request. */
+  async shutdown(): Promise<void> {
+    this.#stopped = true;
+    await this.#server.shutdown().catch(() => {});
+  }
+}
 
 /**
  * Reads the files of `--cert` and `--key`.
@@ -44,7 +128,7 @@ export function assertPortFree(options: ServerOptions): void {
 }
 
 /** The error of `Deno.serve` in words that say what to do. */
-export function listenError(
+function listenError(
   { name, message }: Error,
   { host, port, cert }: ServerOptions,
 ): Error {
@@ -62,6 +146,10 @@ export function listenError(
 /** The host as a browser on this machine can open it. */
 export function linkHost(host: string): string {
   if (host === "0.0.0.0") return "127.0.0.1";
-  if (host === "::") return "[::1]";
+  return host === "::" ? "[::1]" : urlHost(host);
+}
+
+/** A host or address as a URL has it. */
+export function urlHost(host: string): string {
   return host.includes(":") ? `[${host}]` : host;
 }
