@@ -2,12 +2,11 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import config from "../deno.json" with { type: "json" };
-import { NO_PERMISSIONS, ROOT } from "../harness/process.ts";
+import { ROOT } from "../harness/process.ts";
 import { loadAssets } from "../lib/http.ts";
+import { test } from "./helpers.ts";
 
-Deno.test("loadAssets() holds each file of static/, byte for byte", {
-  ignore: NO_PERMISSIONS,
-}, async () => {
+test("loadAssets() holds each file of static/, byte for byte", async () => {
   const assets = await loadAssets();
   const paths: string[] = [];
   for await (const { name } of Deno.readDir(`${ROOT}static`)) {

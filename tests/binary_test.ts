@@ -11,30 +11,28 @@ import {
   run,
 } from "../harness/process.ts";
 import { RawSocket } from "../harness/sockets.ts";
-import { assertServesPage } from "./helpers.ts";
+import { assertServesPage, testIf } from "./helpers.ts";
 
 const BINARY = NO_PERMISSIONS
   ? ""
   : Deno.env.get("WS_RANDOM") ?? `${ROOT}ws-random`;
-const ignore = missing(BINARY, "--version");
+const test = testIf(!missing(BINARY, "--version"));
 
 const ELSEWHERE = { cwd: "/", clearEnv: true } as const;
 
-Deno.test("the binary tells the version of deno.json", { ignore }, async () => {
+test("the binary tells the version of deno.json", async () => {
   const { code, stdout } = await run([BINARY, "--version"], ELSEWHERE);
   assertEquals([code, stdout], [0, `ws-random ${config.version}\n`]);
 });
 
-Deno.test("the binary's demo", { ignore }, async () => {
+test("the binary's demo", async () => {
   const { code, stdout, stderr } = await run([BINARY, "demo"], ELSEWHERE);
   assertEquals(code, 0, stderr);
   assertEquals(stdout.trimEnd().split("\n").length, 10_000);
   assertMatch(stderr, /10000 of 10000 requests answered exactly once/);
 });
 
-Deno.test("the binary's server, page and client, and SIGTERM", {
-  ignore,
-}, async () => {
+test("the binary's server, page and client, and SIGTERM", async () => {
   await using server = new Process([BINARY, "server", "--port=0"], ELSEWHERE);
   const [, url] = await server.until(/^Listening on (\S+)\n/);
   const client = await run([BINARY, "client", url, "-n", "2000"], ELSEWHERE);
@@ -50,9 +48,11 @@ Deno.test("the binary's server, page and client, and SIGTERM", {
   assertEquals(await server.end(), 0);
 });
 
-Deno.test("the binary's workers", {
-  ignore: ignore || Deno.build.os !== "linux",
-}, async () => {
+const testOnLinux = testIf(
+  !missing(BINARY, "--version") && Deno.build.os === "linux",
+);
+
+testOnLinux("the binary's workers", async () => {
   const command = [BINARY, "server", "--port=0", "--workers=2"];
   await using server = new Process(command, ELSEWHERE);
   const [, url] = await server.until(/^Listening on (\S+)\n/);
@@ -67,7 +67,7 @@ Deno.test("the binary's workers", {
   );
 });
 
-Deno.test("the binary without a command serves", { ignore }, async () => {
+test("the binary without a command serves", async () => {
   // Its own port may be taken here; then it says so.
   await using server = new Process([BINARY], {
     ...ELSEWHERE,
@@ -79,9 +79,7 @@ Deno.test("the binary without a command serves", { ignore }, async () => {
   await page.body?.cancel();
 });
 
-Deno.test("the binary's usage error and failure are one line", {
-  ignore,
-}, async () => {
+test("the binary's usage error and failure are one line", async () => {
   const usage = await run([BINARY, "client", "--count=none"], ELSEWHERE);
   assertEquals(usage.code, 2);
   assertMatch(usage.stderr, /^ws-random: --count: "none" is not [^\n]+\n$/);
@@ -91,7 +89,7 @@ Deno.test("the binary's usage error and failure are one line", {
   assertMatch(failure.stderr, /^ws-random: cannot reach [^\n]+\n$/);
 });
 
-Deno.test("the binary may do no more than the tasks", { ignore }, async () => {
+test("the binary may do no more than the tasks", async () => {
   // `deno compile` writes the permissions as JSON near the end of the file.
   using file = await Deno.open(BINARY);
   const { size } = await file.stat();

@@ -1,13 +1,12 @@
 // What the client does not let pass.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { NO_PERMISSIONS, runClient } from "../harness/process.ts";
+import { runClient } from "../harness/process.ts";
 import type { Report } from "../lib/report.ts";
 import { report, withLiar } from "./client_helpers.ts";
+import { test } from "./helpers.ts";
 
-const ignore = NO_PERMISSIONS;
-
-Deno.test("a lying server is found out", { ignore }, async (t) => {
+test("a lying server is found out", async (t) => {
   // A lie, and what the report of 10 requests must say of it.
   const lies: Record<
     string,
@@ -77,9 +76,7 @@ Deno.test("a lying server is found out", { ignore }, async (t) => {
   }
 });
 
-Deno.test("answers that come in another order are not let pass", {
-  ignore,
-}, async () => {
+test("answers that come in another order are not let pass", async () => {
   let held = "";
   await withLiar((socket, request, nth) => {
     if (nth === 0) held = request;
@@ -92,29 +89,23 @@ Deno.test("answers that come in another order are not let pass", {
   });
 });
 
-Deno.test(
-  "one lost answer is told as one, and asked for again",
-  { ignore },
-  async () => {
-    let lost = false;
-    await withLiar((socket, request) => {
-      if (request === "Message 5000" && !lost) lost = true;
-      else socket.send(`${request} ${Number(request.slice(8)) % 100 + 1}`);
-    }, async (url) => {
-      const { code, stderr } = await runClient(url, "--timeout=0.5");
-      assertEquals(code, 1);
-      assertMatch(
-        stderr,
-        /^requests +10000 sent, 10000 answered, 0 missing, 0 inv/m,
-      );
-      assertMatch(stderr, /\n10000 of 10000 requests answered: 1 overtaken\n$/);
-    });
-  },
-);
+test("one lost answer is told as one, and asked for again", async () => {
+  let lost = false;
+  await withLiar((socket, request) => {
+    if (request === "Message 5000" && !lost) lost = true;
+    else socket.send(`${request} ${Number(request.slice(8)) % 100 + 1}`);
+  }, async (url) => {
+    const { code, stderr } = await runClient(url, "--timeout=0.5");
+    assertEquals(code, 1);
+    assertMatch(
+      stderr,
+      /^requests +10000 sent, 10000 answered, 0 missing, 0 inv/m,
+    );
+    assertMatch(stderr, /\n10000 of 10000 requests answered: 1 overtaken\n$/);
+  });
+});
 
-Deno.test("a request that is never answered is the one that is missing", {
-  ignore,
-}, async () => {
+test("a request that is never answered is the one that is missing", async () => {
   await withLiar((socket, request) => {
     if (request === "Message 5000") return;
     socket.send(`${request} ${Number(request.slice(8)) % 100 + 1}`);
@@ -130,7 +121,7 @@ Deno.test("a request that is never answered is the one that is missing", {
   });
 });
 
-Deno.test("a greeting costs no answer", { ignore }, async () => {
+test("a greeting costs no answer", async () => {
   await withLiar((socket, request, nth) => {
     if (nth === 0) socket.send("welcome");
     socket.send(`${request} ${nth % 100 + 1}`);
@@ -142,33 +133,27 @@ Deno.test("a greeting costs no answer", { ignore }, async () => {
   });
 });
 
-Deno.test(
-  "numbers that cannot be uniform are no proof",
-  { ignore },
-  async () => {
-    const liars: Record<string, (nth: number) => number> = {
-      "always 5": () => 5,
-      "only even ones": (nth) => nth % 50 * 2 + 2,
-    };
-    for (const [name, number] of Object.entries(liars)) {
-      await withLiar(
-        (socket, request, nth) => socket.send(`${request} ${number(nth)}`),
-        async (url) => {
-          const { code, stderr } = await runClient(url);
-          assertEquals(code, 1, name);
-          assertMatch(
-            stderr,
-            /\n10000 of 10000 requests answered: numbers not uniform\n$/,
-          );
-        },
-      );
-    }
-  },
-);
+test("numbers that cannot be uniform are no proof", async () => {
+  const liars: Record<string, (nth: number) => number> = {
+    "always 5": () => 5,
+    "only even ones": (nth) => nth % 50 * 2 + 2,
+  };
+  for (const [name, number] of Object.entries(liars)) {
+    await withLiar(
+      (socket, request, nth) => socket.send(`${request} ${number(nth)}`),
+      async (url) => {
+        const { code, stderr } = await runClient(url);
+        assertEquals(code, 1, name);
+        assertMatch(
+          stderr,
+          /\n10000 of 10000 requests answered: numbers not uniform\n$/,
+        );
+      },
+    );
+  }
+});
 
-Deno.test("a run that is cut tells all that is missing, sent or not", {
-  ignore,
-}, async () => {
+test("a run that is cut tells all that is missing, sent or not", async () => {
   await withLiar((socket, request, nth) => {
     if (nth < 3) socket.send(`${request} 7`);
     else socket.close(1003);

@@ -1,54 +1,38 @@
 // What the client survives: connections that break or hang.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import {
-  NO_PERMISSIONS,
-  Process,
-  runClient,
-  serverProcess,
-  task,
-} from "../harness/process.ts";
+import { Process, runClient, serverProcess, task } from "../harness/process.ts";
 import { checkLines, report, withLiar } from "./client_helpers.ts";
-import { seeded, withServer } from "./helpers.ts";
+import { seeded, test, withServer } from "./helpers.ts";
 
-const ignore = NO_PERMISSIONS;
-
-Deno.test(
-  "a server killed and restarted three times: each request answered once",
-  {
-    ignore,
-  },
-  async () => {
-    const first = await serverProcess();
-    const { port } = first;
-    let { server } = first;
-    await using client = new Process([
-      ...task("client"),
-      `ws://127.0.0.1:${port}/ws`,
-      ..."--count 100k --connections 4 --window 100 --rate 25k --retries 20"
-        .split(" "),
-    ], { stderr: "piped", env: { NO_COLOR: "1" } });
-    try {
-      for (const progress of [15, 40, 70]) {
-        await client.until(new RegExp(`^Message ${progress}\\d{3} `, "m"));
-        server.kill("SIGKILL");
-        await server.end();
-        server = (await serverProcess(`--port=${port}`)).server;
-      }
-      const [code, stderr] = await Promise.all([client.end(), client.stderr()]);
-      assertEquals(code, 0, stderr);
-      assertMatch(stderr, /100000 sent, 100000 answered, 0 missing, 0 invalid/);
-      assertMatch(stderr, /[1-9]\d* reconnects, [1-9]\d* resent$/m);
-      checkLines(client.stdout, 100_000);
-    } finally {
-      await server[Symbol.asyncDispose]();
+test("a server killed and restarted three times: each request answered once", async () => {
+  const first = await serverProcess();
+  const { port } = first;
+  let { server } = first;
+  await using client = new Process([
+    ...task("client"),
+    `ws://127.0.0.1:${port}/ws`,
+    ..."--count 100k --connections 4 --window 100 --rate 25k --retries 20"
+      .split(" "),
+  ], { stderr: "piped", env: { NO_COLOR: "1" } });
+  try {
+    for (const progress of [15, 40, 70]) {
+      await client.until(new RegExp(`^Message ${progress}\\d{3} `, "m"));
+      server.kill("SIGKILL");
+      await server.end();
+      server = (await serverProcess(`--port=${port}`)).server;
     }
-  },
-);
+    const [code, stderr] = await Promise.all([client.end(), client.stderr()]);
+    assertEquals(code, 0, stderr);
+    assertMatch(stderr, /100000 sent, 100000 answered, 0 missing, 0 invalid/);
+    assertMatch(stderr, /[1-9]\d* reconnects, [1-9]\d* resent$/m);
+    checkLines(client.stdout, 100_000);
+  } finally {
+    await server[Symbol.asyncDispose]();
+  }
+});
 
-Deno.test("a proxy that cuts at random bytes, within frames too", {
-  ignore,
-}, () =>
+test("a proxy that cuts at random bytes, within frames too", () =>
   withServer({}, async (url) => {
     const random = seeded(50_000);
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -95,28 +79,20 @@ Deno.test("a proxy that cuts at random bytes, within frames too", {
     checkLines(stdout, 50_000);
   }));
 
-Deno.test(
-  "half of the responses, then 1011: sent again until all are answered",
-  {
-    ignore,
-  },
-  async () => {
-    await withLiar((socket, request, nth) => {
-      if (nth < 5) socket.send(`${request} 7`);
-      else if (nth === 5) socket.close(1011, "out of order");
-    }, async (url) => {
-      const result = await report(url, "-n", "12", "-w", "10");
-      assertEquals(result.code, 0, result.stderr);
-      assertEquals([result.answered, result.invalid], [12, 0]);
-      // More if a reset overtakes responses.
-      assert(result.reconnects >= 2 && result.resent >= 7);
-    });
-  },
-);
+test("half of the responses, then 1011: sent again until all are answered", async () => {
+  await withLiar((socket, request, nth) => {
+    if (nth < 5) socket.send(`${request} 7`);
+    else if (nth === 5) socket.close(1011, "out of order");
+  }, async (url) => {
+    const result = await report(url, "-n", "12", "-w", "10");
+    assertEquals(result.code, 0, result.stderr);
+    assertEquals([result.answered, result.invalid], [12, 0]);
+    // More if a reset overtakes responses.
+    assert(result.reconnects >= 2 && result.resent >= 7);
+  });
+});
 
-Deno.test("a server that hangs: the timeout ends it, and says so", {
-  ignore,
-}, async (t) => {
+test("a server that hangs: the timeout ends it, and says so", async (t) => {
   const TIMEOUT = ["--timeout", "0.4", "--retries", "1"];
 
   await t.step("it never answers, nor the closing handshake", async () => {
@@ -176,7 +152,7 @@ Deno.test("a server that hangs: the timeout ends it, and says so", {
   );
 });
 
-Deno.test("a closed port: one line, exit 1", { ignore }, async () => {
+test("a closed port: one line, exit 1", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();
@@ -188,30 +164,24 @@ Deno.test("a closed port: one line, exit 1", { ignore }, async () => {
   );
 });
 
-Deno.test(
-  "a run that is done does not wait for another connection's handshake",
-  {
-    ignore,
-  },
-  async () => {
-    let connections = 0;
-    const hanging = Promise.withResolvers<Response>();
-    const server = Deno.serve(
-      { hostname: "127.0.0.1", port: 0, onListen() {} },
-      (request) => {
-        if (connections++ > 0) return hanging.promise;
-        const { socket, response } = Deno.upgradeWebSocket(request);
-        socket.onmessage = ({ data }) => socket.send(`${data} 7`);
-        return response;
-      },
-    );
-    const url = `ws://127.0.0.1:${server.addr.port}/`;
-    // The timeout of a day is longer than this test may take.
-    const args = "-c 2 -n 100 --timeout 86400".split(" ");
-    const { code, stdout } = await runClient(url, ...args);
-    assertEquals([code, connections], [0, 2]);
-    checkLines(stdout, 100);
-    hanging.resolve(new Response());
-    await server.shutdown();
-  },
-);
+test("a run that is done does not wait for another connection's handshake", async () => {
+  let connections = 0;
+  const hanging = Promise.withResolvers<Response>();
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    (request) => {
+      if (connections++ > 0) return hanging.promise;
+      const { socket, response } = Deno.upgradeWebSocket(request);
+      socket.onmessage = ({ data }) => socket.send(`${data} 7`);
+      return response;
+    },
+  );
+  const url = `ws://127.0.0.1:${server.addr.port}/`;
+  // The timeout of a day is longer than this test may take.
+  const args = "-c 2 -n 100 --timeout 86400".split(" ");
+  const { code, stdout } = await runClient(url, ...args);
+  assertEquals([code, connections], [0, 2]);
+  checkLines(stdout, 100);
+  hanging.resolve(new Response());
+  await server.shutdown();
+});

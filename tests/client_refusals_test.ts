@@ -2,20 +2,11 @@
 // policies that let a part of the requests through.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import {
-  NO_PERMISSIONS,
-  Process,
-  runClient,
-  task,
-} from "../harness/process.ts";
+import { Process, runClient, task } from "../harness/process.ts";
 import { checkLines, report, withLiar } from "./client_helpers.ts";
-import { eventually, withServer } from "./helpers.ts";
+import { eventually, test, withServer } from "./helpers.ts";
 
-const ignore = NO_PERMISSIONS;
-
-Deno.test("close codes: some are worth another try, some are not", {
-  ignore,
-}, async (t) => {
+test("close codes: some are worth another try, some are not", async (t) => {
   for (const code of [1000, 1001, 1011, 1012, 1013, 3000]) {
     await t.step(`${code} is`, async () => {
       let connections = 0;
@@ -54,9 +45,7 @@ Deno.test("close codes: some are worth another try, some are not", {
   }
 });
 
-Deno.test("our own server's refusals end the run with their reason", {
-  ignore,
-}, async () => {
+test("our own server's refusals end the run with their reason", async () => {
   await withServer({ maxMessage: 9 }, async (url) => {
     const { code, stderr } = await runClient(url, "-n", "10");
     assertEquals(code, 1);
@@ -79,23 +68,19 @@ Deno.test("our own server's refusals end the run with their reason", {
   });
 });
 
-Deno.test(
-  "503 is worth another try",
-  { ignore },
-  () =>
-    withServer({ maxConnections: 1 }, async (url) => {
-      const { code, answered } = await report(
-        url,
-        "-n",
-        "1000",
-        "-c",
-        "2",
-        "--retries",
-        "50",
-      );
-      assertEquals([code, answered], [0, 1000]);
-    }),
-);
+test("503 is worth another try", () =>
+  withServer({ maxConnections: 1 }, async (url) => {
+    const { code, answered } = await report(
+      url,
+      "-n",
+      "1000",
+      "-c",
+      "2",
+      "--retries",
+      "50",
+    );
+    assertEquals([code, answered], [0, 1000]);
+  }));
 
 /** A server that takes one connection at a time and answers the others with 503. */
 async function withOneSeat(
@@ -127,9 +112,7 @@ async function withOneSeat(
   }
 }
 
-Deno.test("a connection that cannot open gives up alone, with one line", {
-  ignore,
-}, () =>
+test("a connection that cannot open gives up alone, with one line", () =>
   withOneSeat(async (url) => {
     const args = "-c 3 -n 2000 --rate 1000 --retries 1".split(" ");
     const { code, stdout, stderr } = await runClient(url, ...args);
@@ -142,9 +125,7 @@ Deno.test("a connection that cannot open gives up alone, with one line", {
     assertMatch(stderr, /at most on 1 connection,/);
   }));
 
-Deno.test("Ctrl-C ends the client while a connection is in backoff", {
-  ignore,
-}, () =>
+test("Ctrl-C ends the client while a connection is in backoff", () =>
   withOneSeat(async (url, refused) => {
     await using client = new Process([
       ...task("client"),
@@ -161,9 +142,7 @@ Deno.test("Ctrl-C ends the client while a connection is in backoff", {
 
 const queues = new WeakMap<WebSocket, string[]>();
 
-Deno.test("a peer that cuts deep windows off is asked for less each time", {
-  ignore,
-}, async () => {
+test("a peer that cuts deep windows off is asked for less each time", async () => {
   // More than eight unanswered requests, and it closes with 1008 after three.
   let reconnects = 0;
   await withLiar((socket, request) => {
@@ -187,9 +166,7 @@ Deno.test("a peer that cuts deep windows off is asked for less each time", {
   });
 });
 
-Deno.test("1008 after some answers is worth another try, whatever the count", {
-  ignore,
-}, async () => {
+test("1008 after some answers is worth another try, whatever the count", async () => {
   await withLiar((socket, request, nth) => {
     if (nth < 3) socket.send(`${request} 7`);
     else if (nth === 3) socket.close(1008, "three each");
@@ -201,14 +178,14 @@ Deno.test("1008 after some answers is worth another try, whatever the count", {
   });
 });
 
-Deno.test("without retries nothing is said of them", { ignore }, async () => {
+test("without retries nothing is said of them", async () => {
   await withLiar((socket) => socket.close(1011), async (url) => {
     const { stderr } = await runClient(url, "-n1", "--retries=0");
     assertEquals(stderr.split("\n")[0], `ws-random: ${url}: closed with 1011`);
   });
 });
 
-Deno.test("1008 to a single request is final", { ignore }, async () => {
+test("1008 to a single request is final", async () => {
   let connections = 0;
   await withLiar((socket, _request, nth) => {
     if (nth === 0) connections++;

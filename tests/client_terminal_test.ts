@@ -2,95 +2,78 @@
 // bar, and text from outside.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import {
-  NO_PERMISSIONS,
-  Process,
-  ROOT,
-  run,
-  runClient,
-  task,
-} from "../harness/process.ts";
+import { Process, ROOT, run, runClient, task } from "../harness/process.ts";
 import { checkLines, withLiar } from "./client_helpers.ts";
-import { eventually, withServer } from "./helpers.ts";
+import { eventually, test, testOnLinux, withServer } from "./helpers.ts";
 
-const ignore = NO_PERMISSIONS;
-
-Deno.test(
-  "Ctrl-C: the report so far, exit 130",
-  { ignore },
-  () =>
-    withServer({}, async (url) => {
-      await using client = new Process([
-        ...task("client"),
-        url,
-        ..."--count 1m --rate 1000".split(" "),
-      ], { stderr: "piped" });
-      await client.until(/^Message 100 /m);
-      client.kill("SIGINT");
-      const [code, stderr] = await Promise.all([client.end(), client.stderr()]);
-      assertEquals(code, 130);
-      const [, answered] =
-        /\ninterrupted: (\d+) of 1000000 requests answered\n$/.exec(stderr)!;
-      checkLines(client.stdout, Number(answered));
-    }),
-);
-
-Deno.test(
-  "client | head -3: a quiet end",
-  { ignore },
-  () =>
-    withServer({}, async (url) => {
-      const command = [...task("client"), url, "--count", "1m"].join(" ");
-      const { code, stdout, stderr } = await run([
-        "sh",
-        "-c",
-        `${command} | head -3`,
-      ]);
-      assertEquals([code, stderr], [0, ""]);
-      assertMatch(stdout, /^Message 1 \d+\nMessage 2 \d+\nMessage 3 \d+\n$/);
-    }),
-);
-
-Deno.test("a progress bar on a terminal, none elsewhere", {
-  ignore: ignore || Deno.build.os !== "linux",
-}, () =>
+test("Ctrl-C: the report so far, exit 130", () =>
   withServer({}, async (url) => {
-    const command = [...task("client"), url, "-q", "--rate=200", "-n50"].join(
-      " ",
-    );
-    const terminal = await run(["script", "-qec", command, "/dev/null"]);
-    assertEquals(terminal.code, 0, terminal.stdout);
-    assertMatch(terminal.stdout, /[█░]{30} \d+\/50/);
-    const plain = await runClient(url, "-q", "--rate=200", "-n50");
-    assertEquals(/[█░]/.test(plain.stderr), false);
+    await using client = new Process([
+      ...task("client"),
+      url,
+      ..."--count 1m --rate 1000".split(" "),
+    ], { stderr: "piped" });
+    await client.until(/^Message 100 /m);
+    client.kill("SIGINT");
+    const [code, stderr] = await Promise.all([client.end(), client.stderr()]);
+    assertEquals(code, 130);
+    const [, answered] = /\ninterrupted: (\d+) of 1000000 requests answered\n$/
+      .exec(stderr)!;
+    checkLines(client.stdout, Number(answered));
   }));
+
+test("client | head -3: a quiet end", () =>
+  withServer({}, async (url) => {
+    const command = [...task("client"), url, "--count", "1m"].join(" ");
+    const { code, stdout, stderr } = await run([
+      "sh",
+      "-c",
+      `${command} | head -3`,
+    ]);
+    assertEquals([code, stderr], [0, ""]);
+    assertMatch(stdout, /^Message 1 \d+\nMessage 2 \d+\nMessage 3 \d+\n$/);
+  }));
+
+testOnLinux(
+  "a progress bar on a terminal, none elsewhere",
+  () =>
+    withServer({}, async (url) => {
+      const command = [...task("client"), url, "-q", "--rate=200", "-n50"].join(
+        " ",
+      );
+      const terminal = await run(["script", "-qec", command, "/dev/null"]);
+      assertEquals(terminal.code, 0, terminal.stdout);
+      assertMatch(terminal.stdout, /[█░]{30} \d+\/50/);
+      const plain = await runClient(url, "-q", "--rate=200", "-n50");
+      assertEquals(/[█░]/.test(plain.stderr), false);
+    }),
+);
 
 /** What an honest server does. */
 const ANSWERS = (socket: WebSocket, request: string) =>
   socket.send(`${request} ${request.length % 100 + 1}`);
 
-Deno.test("client > /dev/full: one line that says so, exit 1", {
-  ignore: ignore || Deno.build.os !== "linux",
-}, () =>
-  withServer({}, async (url) => {
-    for (const option of ["", "--json"]) {
-      const command = [...task("client"), url, option].join(" ");
-      const { code, stderr } = await run([
-        "sh",
-        "-c",
-        `${command} > /dev/full`,
-      ]);
-      assertEquals(code, 1);
-      assertMatch(
-        stderr,
-        /^ws-random: cannot write to stdout: No space left on device[^\n]*\n$/,
-      );
-    }
-  }));
+testOnLinux(
+  "client > /dev/full: one line that says so, exit 1",
+  () =>
+    withServer({}, async (url) => {
+      for (const option of ["", "--json"]) {
+        const command = [...task("client"), url, option].join(" ");
+        const { code, stderr } = await run([
+          "sh",
+          "-c",
+          `${command} > /dev/full`,
+        ]);
+        assertEquals(code, 1);
+        assertMatch(
+          stderr,
+          /^ws-random: cannot write to stdout: No space left on device[^\n]*\n$/,
+        );
+      }
+    }),
+);
 
-Deno.test("Ctrl-C while nobody reads stdout ends the client, with the report", {
-  ignore,
-}, () =>
+test("Ctrl-C while nobody reads stdout ends the client, with the report", () =>
   withServer({}, async (url) => {
     const command = new Deno.Command(task("client")[0], {
       args: [...task("client").slice(1), url, "--count=100m"],
@@ -123,9 +106,7 @@ Deno.test("Ctrl-C while nobody reads stdout ends the client, with the report", {
     assertMatch(stderr, /\ninterrupted: \d+ of 100000000 requests answered\n$/);
   }));
 
-Deno.test("Ctrl-C before a connection is open: the report, exit 130", {
-  ignore,
-}, async () => {
+test("Ctrl-C before a connection is open: the report, exit 130", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr as Deno.NetAddr;
   await using client = new Process([
@@ -140,9 +121,7 @@ Deno.test("Ctrl-C before a connection is open: the report, exit 130", {
   assertMatch(stderr, /\ninterrupted: 0 of 10000 requests answered\n$/);
 });
 
-Deno.test("Ctrl-C while the output of a finished run is not read: exit 130", {
-  ignore,
-}, async () => {
+test("Ctrl-C while the output of a finished run is not read: exit 130", async () => {
   const closed = Promise.withResolvers<void>();
   await withLiar((socket, request) => {
     ANSWERS(socket, request);
@@ -167,9 +146,7 @@ Deno.test("Ctrl-C while the output of a finished run is not read: exit 130", {
   });
 });
 
-Deno.test("one Ctrl-C that arrives twice ends the client in order", {
-  ignore,
-}, () =>
+test("one Ctrl-C that arrives twice ends the client in order", () =>
   withServer({}, async (url) => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) {
       await using client = new Process([
@@ -186,9 +163,7 @@ Deno.test("one Ctrl-C that arrives twice ends the client in order", {
     }
   }));
 
-Deno.test("escape codes of the server's are shown, not obeyed", {
-  ignore,
-}, async () => {
+test("escape codes of the server's are shown, not obeyed", async () => {
   await withLiar(
     (socket) => socket.close(1008, "\x1b[2Jgone\n"),
     async (url) => {
@@ -208,7 +183,7 @@ Deno.test("escape codes of the server's are shown, not obeyed", {
   );
 });
 
-Deno.test("a password in the URL is not printed", { ignore }, async () => {
+test("a password in the URL is not printed", async () => {
   await withLiar(ANSWERS, async (url) => {
     const secret = url.replace("//", "//me:secret@");
     const { code, stderr } = await runClient(secret, "-n1");
@@ -222,11 +197,8 @@ Deno.test("a password in the URL is not printed", { ignore }, async () => {
   assertMatch(stderr, /cannot reach ws:\/\/me:\*\*\*@127\.0\.0\.1:1\/: /);
 });
 
-Deno.test(
+testOnLinux(
   "a terminal of 20 columns has a bar of one line, a dumb one has none",
-  {
-    ignore: ignore || Deno.build.os !== "linux",
-  },
   () =>
     withServer({}, async (url) => {
       const client = [...task("client"), url, "-q", "--rate=200", "-n50"];
@@ -246,9 +218,7 @@ Deno.test(
     }),
 );
 
-Deno.test("the progress bar says when it connects", {
-  ignore: ignore || Deno.build.os !== "linux",
-}, async () => {
+testOnLinux("the progress bar says when it connects", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const url = `ws://127.0.0.1:${listener.addr.port}/`;
   const command = [...task("client"), url, "--timeout=0.5", "--retries=0"];

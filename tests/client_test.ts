@@ -11,14 +11,11 @@ import {
 } from "../harness/process.ts";
 import type { Report } from "../lib/report.ts";
 import { checkLines, report, withLiar } from "./client_helpers.ts";
-import { withServer } from "./helpers.ts";
+import { test, withServer } from "./helpers.ts";
 
-const ignore = NO_PERMISSIONS;
-const README = ignore ? "" : Deno.readTextFileSync(`${ROOT}README.md`);
+const README = NO_PERMISSIONS ? "" : Deno.readTextFileSync(`${ROOT}README.md`);
 
-Deno.test("10,000 responses on stdout, the report on stderr, exit 0", {
-  ignore,
-}, () =>
+test("10,000 responses on stdout, the report on stderr, exit 0", () =>
   withServer({}, async (url) => {
     const { code, stdout, stderr } = await runClient(url);
     assertEquals(code, 0, stderr);
@@ -30,9 +27,7 @@ Deno.test("10,000 responses on stdout, the report on stderr, exit 0", {
     assertMatch(stderr, /\n10000 of 10000 requests answered exactly once\n$/);
   }));
 
-Deno.test("any count, window, number of connections and message", {
-  ignore,
-}, () =>
+test("any count, window, number of connections and message", () =>
   withServer({}, async (url, { metrics }) => {
     const cases: [string[], number][] = [
       [["-n1"], 1],
@@ -60,17 +55,13 @@ Deno.test("any count, window, number of connections and message", {
     assertMatch(stdout, /^1\. 1 \d+\n2\. 2 \d+\n$/);
   }));
 
-Deno.test("--connections opens so many and shares the requests", {
-  ignore,
-}, () =>
+test("--connections opens so many and shares the requests", () =>
   withServer({}, async (url, { metrics }) => {
     assertEquals((await report(url, "-n", "1000", "-c", "10")).code, 0);
     assertEquals(metrics.connections, 10);
   }));
 
-Deno.test("--batch: the same proof with many requests in a message", {
-  ignore,
-}, async () => {
+test("--batch: the same proof with many requests in a message", async () => {
   await withServer({}, async (url, { metrics }) => {
     for (const args of ["-b 100", "-b 2 -w 1", "-b 7 -c 3", "-b 1000 -n 1"]) {
       const before = metrics.requests;
@@ -113,9 +104,7 @@ Deno.test("--batch: the same proof with many requests in a message", {
   await server.shutdown();
 });
 
-Deno.test("--batch needs the subprotocol, and requests without line breaks", {
-  ignore,
-}, () =>
+test("--batch needs the subprotocol, and requests without line breaks", () =>
   withLiar(() => {}, async (url) => {
     const refused = await runClient(url, "--batch=10");
     assertEquals(refused.code, 1);
@@ -131,22 +120,18 @@ Deno.test("--batch needs the subprotocol, and requests without line breaks", {
     );
   }));
 
-Deno.test(
-  "a --message over 1,024 bytes is warned of once",
-  { ignore },
-  () =>
-    withServer({}, async (url) => {
-      const message = `--message=${"x".repeat(1025)}`;
-      const { code, stderr } = await runClient(url, "-n3", "-w1", message);
-      assertEquals(code, 0);
-      assertEquals(
-        stderr.match(/^ws-random: requests over 1024 bytes/gm)?.length,
-        1,
-      );
-    }),
-);
+test("a --message over 1,024 bytes is warned of once", () =>
+  withServer({}, async (url) => {
+    const message = `--message=${"x".repeat(1025)}`;
+    const { code, stderr } = await runClient(url, "-n3", "-w1", message);
+    assertEquals(code, 0);
+    assertEquals(
+      stderr.match(/^ws-random: requests over 1024 bytes/gm)?.length,
+      1,
+    );
+  }));
 
-Deno.test("a window of 1 waits for each response", { ignore }, async () => {
+test("a window of 1 waits for each response", async () => {
   let unanswered = 0;
   let most = 0;
   await withLiar((socket, request) => {
@@ -161,52 +146,46 @@ Deno.test("a window of 1 waits for each response", { ignore }, async () => {
   assertEquals(most, 1);
 });
 
-Deno.test(
-  "--json prints the report alone",
-  { ignore },
-  () =>
-    withServer({}, async (url) => {
-      const { code, stdout, stderr } = await runClient(
-        url,
-        "--json",
-        "-n",
-        "5000",
-      );
-      assertEquals([code, stderr], [0, ""]);
-      const report: Report = JSON.parse(stdout);
-      assertEquals(report.url, url);
-      assertEquals(report.sent, 5000);
-      assertEquals(
-        Object.keys(report.latencyMs).join(),
-        "p50,p90,p99,p99.9,max",
-      );
-      const latencies = Object.values(report.latencyMs) as number[];
-      assert(latencies[0] > 0);
-      assertEquals(latencies, latencies.toSorted((a, b) => a - b));
-      const { ok, count, answered, missing, connections, inFlight } = report;
-      assertEquals(
-        { ok, count, answered, missing, connections, inFlight },
-        {
-          ok: true,
-          count: 5000,
-          answered: 5000,
-          missing: 0,
-          connections: 1,
-          inFlight: 1000,
-        },
-      );
-      assertEquals(report.numbers.counts.length, 100);
-      assertEquals(report.numbers.counts.reduce((sum, n) => sum + n), 5000);
-      assertEquals(report.numbers.min, 1);
-      assertEquals(report.numbers.max, 100);
-      assert(report.numbers.pValue! > 1e-7);
-      assert(Math.abs(report.perSecond * report.seconds / 5000 - 1) < 0.1);
-    }),
-);
+test("--json prints the report alone", () =>
+  withServer({}, async (url) => {
+    const { code, stdout, stderr } = await runClient(
+      url,
+      "--json",
+      "-n",
+      "5000",
+    );
+    assertEquals([code, stderr], [0, ""]);
+    const report: Report = JSON.parse(stdout);
+    assertEquals(report.url, url);
+    assertEquals(report.sent, 5000);
+    assertEquals(
+      Object.keys(report.latencyMs).join(),
+      "p50,p90,p99,p99.9,max",
+    );
+    const latencies = Object.values(report.latencyMs) as number[];
+    assert(latencies[0] > 0);
+    assertEquals(latencies, latencies.toSorted((a, b) => a - b));
+    const { ok, count, answered, missing, connections, inFlight } = report;
+    assertEquals(
+      { ok, count, answered, missing, connections, inFlight },
+      {
+        ok: true,
+        count: 5000,
+        answered: 5000,
+        missing: 0,
+        connections: 1,
+        inFlight: 1000,
+      },
+    );
+    assertEquals(report.numbers.counts.length, 100);
+    assertEquals(report.numbers.counts.reduce((sum, n) => sum + n), 5000);
+    assertEquals(report.numbers.min, 1);
+    assertEquals(report.numbers.max, 100);
+    assert(report.numbers.pValue! > 1e-7);
+    assert(Math.abs(report.perSecond * report.seconds / 5000 - 1) < 0.1);
+  }));
 
-Deno.test("--quiet prints no responses, --histogram draws the numbers", {
-  ignore,
-}, () =>
+test("--quiet prints no responses, --histogram draws the numbers", () =>
   withServer({}, async (url) => {
     const { code, stdout, stderr } = await runClient(url, "-q", "--histogram");
     assertEquals([code, stdout], [0, ""]);
@@ -214,9 +193,7 @@ Deno.test("--quiet prints no responses, --histogram draws the numbers", {
     assertMatch(stderr, /\n10000 of 10000 requests answered exactly once\n$/);
   }));
 
-Deno.test("--rate spaces the requests evenly, over all connections", {
-  ignore,
-}, async () => {
+test("--rate spaces the requests evenly, over all connections", async () => {
   const times: number[] = [];
   await withLiar((socket, request) => {
     times.push(performance.now());
@@ -235,7 +212,7 @@ Deno.test("--rate spaces the requests evenly, over all connections", {
   assert(early > 270 && early < 330, `${early} of 600 in the first half`);
 });
 
-Deno.test("a usage error: one line, exit 2", { ignore }, async () => {
+test("a usage error: one line, exit 2", async () => {
   for (const args of [["--count", "none"], ["--nonsense"], ["not a url"]]) {
     const { code, stdout, stderr } = await runClient(...args);
     assertEquals([code, stdout], [2, ""]);
@@ -244,9 +221,7 @@ Deno.test("a usage error: one line, exit 2", { ignore }, async () => {
   }
 });
 
-Deno.test("commands: demo, help, version, and one that there is not", {
-  ignore,
-}, async () => {
+test("commands: demo, help, version, and one that there is not", async () => {
   const demo = await run(task("demo"));
   assertEquals(demo.code, 0, demo.stderr);
   checkLines(demo.stdout, 10_000);
@@ -272,9 +247,7 @@ Deno.test("commands: demo, help, version, and one that there is not", {
   assertMatch(unknown.stderr, /^ws-random: unknown command "serve"; see .*\n$/);
 });
 
-Deno.test("the responses of a slow run come as they are received", {
-  ignore,
-}, () =>
+test("the responses of a slow run come as they are received", () =>
   withServer({}, async (url) => {
     await using client = new Process([
       ...task("client"),

@@ -3,9 +3,9 @@
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { missing, type Result, ROOT, run } from "../harness/process.ts";
-import { freshDenoDir } from "./helpers.ts";
+import { freshDenoDir, testIf } from "./helpers.ts";
 
-const ignore = missing("cp", "--version");
+const test = testIf(!missing("cp", "--version"));
 
 /** Compiles, with these variables; also tells what was made. */
 async function compile(
@@ -37,9 +37,7 @@ function list(folder: string): Set<string> {
 }
 
 for (const target of ["aarch64-apple-darwin", "x86_64-pc-windows-msvc"]) {
-  Deno.test(`compile --target ${target} asks for its runtime`, {
-    ignore,
-  }, async () => {
+  test(`compile --target ${target} asks for its runtime`, async () => {
     const denoDir = await freshDenoDir();
     using proxy = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     (async () => {
@@ -59,33 +57,38 @@ for (const target of ["aarch64-apple-darwin", "x86_64-pc-windows-msvc"]) {
   });
 }
 
-Deno.test("compile takes the runtime of .ci/denort with Deno 2.6 only", {
-  ignore: ignore || Deno.build.target !== "x86_64-unknown-linux-gnu" ||
-    missing(`${ROOT}.ci/denort`),
-}, async (t) => {
-  const denort = (await run([`${ROOT}.ci/denort`])).stdout.trim();
-  await t.step("for this system", async () => {
-    const result = await compile([], { DENORT_BIN: denort });
-    if (Deno.version.deno.startsWith("2.6.")) {
-      assertEquals([result.code, result.stderr], [0, ""]);
-      assertEquals(result.made, ["ws-random"]);
-    } else {
+const testWithDenort = testIf(
+  Deno.build.target === "x86_64-unknown-linux-gnu" &&
+    !missing(`${ROOT}.ci/denort`),
+);
+
+testWithDenort(
+  "compile takes the runtime of .ci/denort with Deno 2.6 only",
+  async (t) => {
+    const denort = (await run([`${ROOT}.ci/denort`])).stdout.trim();
+    await t.step("for this system", async () => {
+      const result = await compile([], { DENORT_BIN: denort });
+      if (Deno.version.deno.startsWith("2.6.")) {
+        assertEquals([result.code, result.stderr], [0, ""]);
+        assertEquals(result.made, ["ws-random"]);
+      } else {
+        assertEquals(result.code, 1);
+        assertMatch(
+          result.stderr,
+          /^compile: \S+ is not a runtime for Deno .* deno@2\.6\.8 only\n$/,
+        );
+        assertEquals(result.made, []);
+      }
+    });
+    await t.step("not for another", async () => {
+      const args = ["--target=aarch64-unknown-linux-gnu"];
+      const result = await compile(args, { DENORT_BIN: denort });
       assertEquals(result.code, 1);
       assertMatch(
         result.stderr,
-        /^compile: \S+ is not a runtime for Deno .* deno@2\.6\.8 only\n$/,
+        /^compile: DENORT_BIN is a runtime for x86_64-unknown-linux-gnu; unset it to compile for aarch64-unknown-linux-gnu\n$/,
       );
       assertEquals(result.made, []);
-    }
-  });
-  await t.step("not for another", async () => {
-    const args = ["--target=aarch64-unknown-linux-gnu"];
-    const result = await compile(args, { DENORT_BIN: denort });
-    assertEquals(result.code, 1);
-    assertMatch(
-      result.stderr,
-      /^compile: DENORT_BIN is a runtime for x86_64-unknown-linux-gnu; unset it to compile for aarch64-unknown-linux-gnu\n$/,
-    );
-    assertEquals(result.made, []);
-  });
-});
+    });
+  },
+);

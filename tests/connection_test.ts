@@ -1,7 +1,7 @@
 // One connection of the server, whatever its peer does.
 
 import { assert, assertEquals } from "@std/assert";
-import { missing, NO_PERMISSIONS, run } from "../harness/process.ts";
+import { missing, run } from "../harness/process.ts";
 import { encode, frame, RawSocket } from "../harness/sockets.ts";
 import { LINES_PROTOCOL } from "../lib/protocol.ts";
 import type { Server } from "../server.ts";
@@ -13,11 +13,12 @@ import {
   PING,
   PONG,
   portOf,
+  test,
+  testIf,
   TEXT,
   withServer,
 } from "./helpers.ts";
 
-const ignore = NO_PERMISSIONS;
 const PYTHON = "/usr/bin/python3";
 
 /** How many connections were closed with a code. */
@@ -27,11 +28,10 @@ const closed = ({ metrics }: Server, code: number) =>
 const nothingOpen = ({ metrics }: Server) =>
   eventually(() => metrics.open === 0);
 
-Deno.test(
+const testWithPython = testIf(!missing(PYTHON, "--version"));
+
+testWithPython(
   "a peer that resets before it reads the 101 is not counted for long",
-  {
-    ignore: missing(PYTHON, "--version"),
-  },
   () =>
     withServer({}, async (ws, server) => {
       // Deno has no way to send a reset.
@@ -99,45 +99,31 @@ for (
     [50, 60_000],
   ]
 ) {
-  Deno.test(
-    `a peer that reads is answered ${count} requests of ${bytes} bytes sent ahead`,
-    {
-      ignore,
-    },
-    () =>
-      withServer({}, async (ws, server) => {
-        using socket = await RawSocket.open(portOf(ws));
-        const all = requests(count, bytes);
-        checkResponses(await converse(socket, all), all);
-        assertEquals(server.metrics.requests, count);
-      }),
-  );
+  test(`a peer that reads is answered ${count} requests of ${bytes} bytes sent ahead`, () =>
+    withServer({}, async (ws, server) => {
+      using socket = await RawSocket.open(portOf(ws));
+      const all = requests(count, bytes);
+      checkResponses(await converse(socket, all), all);
+      assertEquals(server.metrics.requests, count);
+    }));
 }
 
 const CLOSE_1000 = frame(CLOSE, new Uint8Array([3, 232]));
 
 for (const [count, bytes] of [[10_000, 12], [2, 20_000]]) {
-  Deno.test(
-    `${count} requests of ${bytes} bytes and a close in one go are all answered`,
-    {
-      ignore,
-    },
-    () =>
-      withServer({}, async (ws, server) => {
-        using socket = await RawSocket.open(portOf(ws));
-        const all = requests(count, bytes);
-        checkResponses(await converse(socket, all, CLOSE_1000), all);
-        assertEquals(await socket.closeCode(), 1000);
-        await nothingOpen(server);
-        assertEquals(server.metrics.requests, count);
-        assertEquals(closed(server, 1000), 1);
-      }),
-  );
+  test(`${count} requests of ${bytes} bytes and a close in one go are all answered`, () =>
+    withServer({}, async (ws, server) => {
+      using socket = await RawSocket.open(portOf(ws));
+      const all = requests(count, bytes);
+      checkResponses(await converse(socket, all, CLOSE_1000), all);
+      assertEquals(await socket.closeCode(), 1000);
+      await nothingOpen(server);
+      assertEquals(server.metrics.requests, count);
+      assertEquals(closed(server, 1000), 1);
+    }));
 }
 
-Deno.test("a response that still waits when its peer vanishes is not counted", {
-  ignore,
-}, () =>
+test("a response that still waits when its peer vanishes is not counted", () =>
   withServer({}, async (ws, server) => {
     const socket = await RawSocket.open(portOf(ws));
     const one = frame(TEXT, "never read");
@@ -155,30 +141,22 @@ const FAULTS: Record<string, [code: number, bytes: Uint8Array]> = {
 };
 
 for (const [name, [code, bytes]] of Object.entries(FAULTS)) {
-  Deno.test(
-    `${name} closes with ${code}, after what came before it is answered`,
-    {
-      ignore,
-    },
-    () =>
-      withServer({}, async (ws, server) => {
-        using socket = await RawSocket.open(portOf(ws));
-        const all = requests(100, 12);
-        // What comes after the fault is read, so that no reset hides the reason.
-        const more = await new Blob([
-          new Uint8Array(bytes),
-          ...all.map((request) => frame(TEXT, request)),
-        ]).bytes();
-        checkResponses(await converse(socket, all, more), all);
-        assertEquals(await socket.closeCode(), code);
-        assertEquals(server.metrics.requests, 100);
-      }),
-  );
+  test(`${name} closes with ${code}, after what came before it is answered`, () =>
+    withServer({}, async (ws, server) => {
+      using socket = await RawSocket.open(portOf(ws));
+      const all = requests(100, 12);
+      // What comes after the fault is read, so that no reset hides the reason.
+      const more = await new Blob([
+        new Uint8Array(bytes),
+        ...all.map((request) => frame(TEXT, request)),
+      ]).bytes();
+      checkResponses(await converse(socket, all, more), all);
+      assertEquals(await socket.closeCode(), code);
+      assertEquals(server.metrics.requests, 100);
+    }));
 }
 
-Deno.test("a peer at fault that then does nothing is not counted for long", {
-  ignore,
-}, () =>
+test("a peer at fault that then does nothing is not counted for long", () =>
   withServer({ idleTimeout: 0 }, async (ws, server) => {
     const sockets = await Promise.all(
       Object.values(FAULTS).map(async ([, bytes]) => {
@@ -194,72 +172,54 @@ Deno.test("a peer at fault that then does nothing is not counted for long", {
     for (const socket of sockets) socket[Symbol.dispose]();
   }));
 
-Deno.test(
-  "--max-message counts bytes of UTF-8",
-  { ignore },
-  () =>
-    withServer({ maxMessage: 12 }, async (ws) => {
-      const fitting = ["123456789012", "éééééé", "🎲🎲🎲", "€€€€"];
+test("--max-message counts bytes of UTF-8", () =>
+  withServer({ maxMessage: 12 }, async (ws) => {
+    const fitting = ["123456789012", "éééééé", "🎲🎲🎲", "€€€€"];
+    using socket = await RawSocket.open(portOf(ws));
+    checkResponses(await converse(socket, fitting), fitting);
+    for (const long of ["1234567890123", "ééééééé", "🎲🎲🎲1", "€€€€€"]) {
       using socket = await RawSocket.open(portOf(ws));
-      checkResponses(await converse(socket, fitting), fitting);
-      for (const long of ["1234567890123", "ééééééé", "🎲🎲🎲1", "€€€€€"]) {
-        using socket = await RawSocket.open(portOf(ws));
-        await socket.write(frame(TEXT, long));
-        assertEquals(await socket.closeCode(), 1009, long);
-      }
-    }),
-);
+      await socket.write(frame(TEXT, long));
+      assertEquals(await socket.closeCode(), 1009, long);
+    }
+  }));
 
-Deno.test(
-  `${LINES_PROTOCOL}: up to 1,000 requests a message, more close with 1009`,
-  {
-    ignore,
-  },
-  () =>
-    withServer({ maxMessage: 67_108_864 }, async (ws, server) => {
-      using socket = await RawSocket.open(portOf(ws), true);
-      await socket.write(frame(TEXT, "\n".repeat(999)));
-      const { payload } = (await socket.frame())!;
-      const lines = new TextDecoder().decode(payload).split("\n");
-      checkResponses(lines, new Array(1000).fill(""));
-      await socket.write(frame(TEXT, "\n".repeat(10_000_000)));
-      assertEquals(await socket.closeCode(), 1009);
-      assertEquals(server.metrics.requests, 1000);
-    }),
-);
+test(`${LINES_PROTOCOL}: up to 1,000 requests a message, more close with 1009`, () =>
+  withServer({ maxMessage: 67_108_864 }, async (ws, server) => {
+    using socket = await RawSocket.open(portOf(ws), true);
+    await socket.write(frame(TEXT, "\n".repeat(999)));
+    const { payload } = (await socket.frame())!;
+    const lines = new TextDecoder().decode(payload).split("\n");
+    checkResponses(lines, new Array(1000).fill(""));
+    await socket.write(frame(TEXT, "\n".repeat(10_000_000)));
+    assertEquals(await socket.closeCode(), 1009);
+    assertEquals(server.metrics.requests, 1000);
+  }));
 
-Deno.test("any text is answered: empty, markup, emoji, lines", {
-  ignore,
-}, () =>
+test("any text is answered: empty, markup, emoji, lines", () =>
   withServer({}, async (ws) => {
     const all = ["", " ", "42", "<b>&amp;", "🎲 naïve", "a\nb\r\n", "\0", "%s"];
     using socket = await RawSocket.open(portOf(ws));
     checkResponses(await converse(socket, all), all);
   }));
 
-Deno.test(
-  "a message in fragments is one request",
-  { ignore },
-  () =>
-    withServer({}, async (ws) => {
-      using socket = await RawSocket.open(portOf(ws));
-      await socket.write(frame(TEXT, "Mess", { fin: false }));
-      await socket.write(frame(PING, "between"));
-      await socket.write(frame(0, "age", { fin: false }));
-      await socket.write(frame(0, " 7"));
-      assertEquals(await socket.frame(), {
-        opcode: PONG,
-        payload: encode("between"),
-      });
-      const { payload } = (await socket.frame())!;
-      const response = new TextDecoder().decode(payload);
-      assert(parseResponse("Message 7", response), response);
-    }),
-);
+test("a message in fragments is one request", () =>
+  withServer({}, async (ws) => {
+    using socket = await RawSocket.open(portOf(ws));
+    await socket.write(frame(TEXT, "Mess", { fin: false }));
+    await socket.write(frame(PING, "between"));
+    await socket.write(frame(0, "age", { fin: false }));
+    await socket.write(frame(0, " 7"));
+    assertEquals(await socket.frame(), {
+      opcode: PONG,
+      payload: encode("between"),
+    });
+    const { payload } = (await socket.frame())!;
+    const response = new TextDecoder().decode(payload);
+    assert(parseResponse("Message 7", response), response);
+  }));
 
-Deno.test("a silent peer is pinged; one that does not answer is dropped", {
-  ignore,
-}, () =>
+test("a silent peer is pinged; one that does not answer is dropped", () =>
   withServer({ idleTimeout: 1 }, async (ws, server) => {
     using vanished = await RawSocket.open(portOf(ws));
     using alive = await RawSocket.open(portOf(ws));

@@ -1,26 +1,17 @@
 // A server that shuts down: what has arrived is answered, and every peer is told.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import {
-  NO_PERMISSIONS,
-  Process,
-  serverProcess,
-  task,
-} from "../harness/process.ts";
+import { Process, serverProcess, task } from "../harness/process.ts";
 import { encode, frame, HANDSHAKE, RawSocket } from "../harness/sockets.ts";
 import { startServer } from "../server.ts";
 import { parseResponse } from "../static/proof.js";
-import { BINARY, eventually, portOf, TEXT } from "./helpers.ts";
-
-const ignore = NO_PERMISSIONS;
+import { BINARY, eventually, portOf, test, TEXT } from "./helpers.ts";
 
 const numbered = (count: number) =>
   Array.from({ length: count }, (_, i) => `Message ${i + 1}`);
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
-  Deno.test(`${signal}: what has arrived is answered, close 1001, exit 0`, {
-    ignore,
-  }, async () => {
+  test(`${signal}: what has arrived is answered, close 1001, exit 0`, async () => {
     const { server, url, port } = await serverProcess();
     await using _ = server;
     const sockets = await Promise.all(
@@ -48,9 +39,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   });
 }
 
-Deno.test("50 peers that ask one by one without a pause all see 1001", {
-  ignore,
-}, async () => {
+test("50 peers that ask one by one without a pause all see 1001", async () => {
   const server = await startServer({ port: 0, grace: 1 });
   const peers = Array.from({ length: 50 }, async () => {
     using socket = await RawSocket.open(portOf(server.url));
@@ -67,7 +56,7 @@ Deno.test("50 peers that ask one by one without a pause all see 1001", {
   await stopped;
 });
 
-Deno.test("a fault during a drain keeps its own code", { ignore }, async () => {
+test("a fault during a drain keeps its own code", async () => {
   const server = await startServer({ port: 0 });
   const port = portOf(server.url);
   using busy = await RawSocket.open(port);
@@ -84,25 +73,17 @@ Deno.test("a fault during a drain keeps its own code", { ignore }, async () => {
   assertEquals(server.metrics.get('closes_total{code="1001"}'), 1);
 });
 
-Deno.test(
-  "SIGTERM right after the line that it listens is a shutdown like any other",
-  {
-    ignore,
-  },
-  async () => {
-    for (let round = 0; round < 20; round++) {
-      await using server = new Process([...task("server"), "--port=0"]);
-      await server.until(/^Listening/); // not even the whole line
-      server.kill("SIGTERM");
-      assertEquals(await server.end(), 0);
-      assertMatch(server.stdout, /\nStopped after 0 connections/);
-    }
-  },
-);
+test("SIGTERM right after the line that it listens is a shutdown like any other", async () => {
+  for (let round = 0; round < 20; round++) {
+    await using server = new Process([...task("server"), "--port=0"]);
+    await server.until(/^Listening/); // not even the whole line
+    server.kill("SIGTERM");
+    assertEquals(await server.end(), 0);
+    assertMatch(server.stdout, /\nStopped after 0 connections/);
+  }
+});
 
-Deno.test("peers that never stop or close do not keep it beyond --grace", {
-  ignore,
-}, async () => {
+test("peers that never stop or close do not keep it beyond --grace", async () => {
   const { server, port } = await serverProcess("--grace=1");
   await using _ = server;
   using silent = await RawSocket.open(port); // will not answer the close
@@ -121,9 +102,7 @@ Deno.test("peers that never stop or close do not keep it beyond --grace", {
   await sending;
 });
 
-Deno.test("while it drains new handshakes get 503 and are told why", {
-  ignore,
-}, async () => {
+test("while it drains new handshakes get 503 and are told why", async () => {
   const { server, url, port } = await serverProcess("--grace=600");
   await using _ = server;
   using silent = await RawSocket.open(port);
@@ -140,9 +119,7 @@ Deno.test("while it drains new handshakes get 503 and are told why", {
   assertMatch(metrics, /refusals_total\{reason="full"\} 0\n/);
 });
 
-Deno.test("a signal after that exits at once, but for the echo of the first", {
-  ignore,
-}, async () => {
+test("a signal after that exits at once, but for the echo of the first", async () => {
   const { server, port } = await serverProcess("--grace=600");
   await using _ = server;
   using silent = await RawSocket.open(port);

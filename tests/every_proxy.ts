@@ -13,7 +13,7 @@ import {
   task,
 } from "../harness/process.ts";
 import { encode, HANDSHAKE, RawSocket } from "../harness/sockets.ts";
-import { eventually, next } from "./helpers.ts";
+import { eventually, next, type Test } from "./helpers.ts";
 import {
   busyCore,
   delay,
@@ -25,64 +25,73 @@ import {
 } from "./proxy.ts";
 
 /** Defines them for one proxy. */
-export function testProxy(proxy: Proxy, ignore: boolean): void {
+export function testProxy(proxy: Proxy, test: Test): void {
   const { name } = proxy;
-  const test = (
+  const testBehind = (
     what: string,
     use: (running: Running) => Promise<void>,
     setup?: Setup,
-  ) => Deno.test(what, { ignore }, () => withProxy(proxy, use, setup));
+  ) => test(what, () => withProxy(proxy, use, setup));
 
-  test(`10,000 requests on 100 connections through ${name} are each answered exactly once`, async ({ port }) => {
-    const { code, stdout, stderr } = await runClient(
-      `ws://127.0.0.1:${port}/ws`,
-      "--connections=100",
-    );
-    assertEquals(code, 0, stderr);
-    const requests = stdout.trimEnd().split("\n").map((line) =>
-      line.split(" ")[1]
-    );
-    assertEquals(requests.length, 10_000);
-    assertEquals(new Set(requests).size, 10_000);
-  });
-
-  test(`the page comes through ${name} as the server sends it`, async ({ port, servers }) => {
-    for (const path of ["/", "/app.js", "/style.css"]) {
-      const [direct, proxied] = await Promise.all(
-        [servers[0].port, port].map(async (port) => {
-          const response = await fetch(`http://127.0.0.1:${port}${path}`);
-          const headers = ["content-type", "content-security-policy", "etag"]
-            .map((name) => response.headers.get(name));
-          return [response.status, ...headers, await response.text()];
-        }),
+  testBehind(
+    `10,000 requests on 100 connections through ${name} are each answered exactly once`,
+    async ({ port }) => {
+      const { code, stdout, stderr } = await runClient(
+        `ws://127.0.0.1:${port}/ws`,
+        "--connections=100",
       );
-      assertEquals(direct[0], 200);
-      assertEquals(proxied, direct);
-    }
-  });
+      assertEquals(code, 0, stderr);
+      const requests = stdout.trimEnd().split("\n").map((line) =>
+        line.split(" ")[1]
+      );
+      assertEquals(requests.length, 10_000);
+      assertEquals(new Set(requests).size, 10_000);
+    },
+  );
 
-  test(`behind ${name} the server's own page connects and no other`, async ({ port }) => {
-    const own = `127.0.0.1:${port}`;
-    const status = (headers: Record<string, string>) =>
-      handshake(port, { Host: own, ...headers });
-    assertEquals(await status({ Origin: `http://${own}` }), 101);
-    assertEquals(await status({ Origin: "http://evil.example" }), 403);
-    // The scheme is the proxy's to tell, whatever comes from outside.
-    const https = { Origin: `https://${own}`, "X-Forwarded-Proto": "https" };
-    assertEquals(await status(https), 403);
-    const foreign = { Origin: `http://${own}`, Host: "evil.example" };
-    assertNotEquals(await status(foreign), 101);
-  });
+  testBehind(
+    `the page comes through ${name} as the server sends it`,
+    async ({ port, servers }) => {
+      for (const path of ["/", "/app.js", "/style.css"]) {
+        const [direct, proxied] = await Promise.all(
+          [servers[0].port, port].map(async (port) => {
+            const response = await fetch(`http://127.0.0.1:${port}${path}`);
+            const headers = ["content-type", "content-security-policy", "etag"]
+              .map((name) => response.headers.get(name));
+            return [response.status, ...headers, await response.text()];
+          }),
+        );
+        assertEquals(direct[0], 200);
+        assertEquals(proxied, direct);
+      }
+    },
+  );
 
-  Deno.test(`TLS is ended at ${name}`, { ignore }, () => endsTls(proxy));
+  testBehind(
+    `behind ${name} the server's own page connects and no other`,
+    async ({ port }) => {
+      const own = `127.0.0.1:${port}`;
+      const status = (headers: Record<string, string>) =>
+        handshake(port, { Host: own, ...headers });
+      assertEquals(await status({ Origin: `http://${own}` }), 101);
+      assertEquals(await status({ Origin: "http://evil.example" }), 403);
+      // The scheme is the proxy's to tell, whatever comes from outside.
+      const https = { Origin: `https://${own}`, "X-Forwarded-Proto": "https" };
+      assertEquals(await status(https), 403);
+      const foreign = { Origin: `http://${own}`, Host: "evil.example" };
+      assertNotEquals(await status(foreign), 101);
+    },
+  );
 
-  test(`${name} shows /metrics to this machine`, async ({ port }) => {
+  test(`TLS is ended at ${name}`, () => endsTls(proxy));
+
+  testBehind(`${name} shows /metrics to this machine`, async ({ port }) => {
     assert((await get(port, "/metrics")).isMetrics);
   });
 
   const elsewhere = (config: string) =>
     config.replace("127.0.0.0/8", "198.51.100.0/24");
-  test(`${name} hides /metrics from other machines`, async ({ port }) => {
+  testBehind(`${name} hides /metrics from other machines`, async ({ port }) => {
     assertEquals(await status(port, "/healthz"), 200);
     // The server takes them all for the first one.
     for (
@@ -100,7 +109,7 @@ export function testProxy(proxy: Proxy, ignore: boolean): void {
     }
   }, { change: elsewhere });
 
-  test(
+  testBehind(
     `${name} brings new connections past a server that drains`,
     async ({ port, servers }) => {
       // It drains as long as this peer does not answer its close frame.
@@ -125,14 +134,14 @@ export function testProxy(proxy: Proxy, ignore: boolean): void {
     { serverArgs: ["--grace=60"] },
   );
 
-  test(
+  testBehind(
     `both servers behind ${name} restart under load, and every request is answered`,
     restartUnderLoad,
     { serverArgs: ["--grace=1"] },
   );
 
   const inShort = (config: string) => config.replaceAll("10s", "1s");
-  test(`${name} cuts off a head that does not end`, async ({ port }) => {
+  testBehind(`${name} cuts off a head that does not end`, async ({ port }) => {
     using socket = await RawSocket.connect(port);
     await socket.write(encode("GET / HTTP/1.1\r\nHost: "));
     let late = false;
@@ -150,26 +159,22 @@ export function testProxy(proxy: Proxy, ignore: boolean): void {
 
 /** Defines the test of a proxy that has a time limit for silence: 4 s here, and the
  * servers ping after 1.5 s. */
-export function testSilence(proxy: Proxy, ignore: boolean): void {
-  Deno.test(
-    `${proxy.name} keeps a silent connection until its server is gone`,
-    { ignore },
-    () =>
-      withProxy(proxy, async ({ port, servers }) => {
-        const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`);
-        const closed = Promise.withResolvers<void>();
-        socket.onclose = () => closed.resolve();
-        await next(socket, "open");
-        await delay(5000);
-        assertEquals(socket.readyState, WebSocket.OPEN);
-        // A machine that vanishes says no more than this.
-        for (const { server } of servers) server.kill("SIGSTOP");
-        await closed.promise;
-      }, {
-        change: (config) => config.replaceAll("60s", "4s"),
-        serverArgs: ["--idle-timeout=3"],
-      }),
-  );
+export function testSilence(proxy: Proxy, test: Test): void {
+  test(`${proxy.name} keeps a silent connection until its server is gone`, () =>
+    withProxy(proxy, async ({ port, servers }) => {
+      const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`);
+      const closed = Promise.withResolvers<void>();
+      socket.onclose = () => closed.resolve();
+      await next(socket, "open");
+      await delay(5000);
+      assertEquals(socket.readyState, WebSocket.OPEN);
+      // A machine that vanishes says no more than this.
+      for (const { server } of servers) server.kill("SIGSTOP");
+      await closed.promise;
+    }, {
+      change: (config) => config.replaceAll("60s", "4s"),
+      serverArgs: ["--idle-timeout=3"],
+    }));
 }
 
 /** What a handshake is answered with. */

@@ -1,16 +1,9 @@
 // Peers that do not read: what they cost, and what others notice.
 
 import { assert } from "@std/assert";
-import {
-  NO_PERMISSIONS,
-  type Process,
-  run,
-  serverProcess,
-} from "../harness/process.ts";
+import { type Process, run, serverProcess } from "../harness/process.ts";
 import { frame, HANDSHAKE, RawSocket } from "../harness/sockets.ts";
-import { eventually, TEXT } from "./helpers.ts";
-
-const ignore = NO_PERMISSIONS || Deno.build.os !== "linux";
+import { eventually, testOnLinux, TEXT } from "./helpers.ts";
 
 /** The highest resident memory there was, in MB. Deno itself may read /proc with
  * -A only. */
@@ -49,11 +42,8 @@ async function flood(port: number, size: number, stop: AbortSignal) {
 }
 
 for (const size of [0, 100]) {
-  Deno.test(
+  testOnLinux(
     `ten peers that flood with requests of ${size} bytes: memory stays flat, others are answered`,
-    {
-      ignore,
-    },
     async () => {
       const { server, port } = await serverProcess();
       await using _ = server;
@@ -75,11 +65,8 @@ for (const size of [0, 100]) {
   );
 }
 
-Deno.test(
+testOnLinux(
   "200 peers that send 20,000 empty requests each and never read: others are answered",
-  {
-    ignore,
-  },
   async () => {
     const { server, url, port } = await serverProcess();
     await using _ = server;

@@ -3,7 +3,6 @@
 // here.
 
 import { assertEquals } from "@std/assert";
-import { NO_PERMISSIONS } from "../harness/process.ts";
 import { frame, RawSocket } from "../harness/sockets.ts";
 import {
   CLOSE,
@@ -11,11 +10,10 @@ import {
   PING,
   portOf,
   seeded,
+  test,
   TEXT,
   withServer,
 } from "./helpers.ts";
-
-const ignore = NO_PERMISSIONS;
 
 // RFC 6455 sections 5.2, 5.4, 5.5, 7.4.1 and 8.1
 const MALFORMED: Record<string, Uint8Array<ArrayBuffer>[]> = {
@@ -62,9 +60,7 @@ const ANSWERED: Record<string, number> = {
 };
 
 for (const [name, frames] of Object.entries(MALFORMED)) {
-  Deno.test(`${name} ends its connection and is not answered`, {
-    ignore,
-  }, () =>
+  test(`${name} ends its connection and is not answered`, () =>
     withServer({}, async (ws, { metrics }) => {
       using bystander = await RawSocket.open(portOf(ws));
       using socket = await RawSocket.open(portOf(ws));
@@ -77,39 +73,29 @@ for (const [name, frames] of Object.entries(MALFORMED)) {
     }));
 }
 
-Deno.test(
-  "a close is answered with its code",
-  { ignore },
-  () =>
-    withServer({}, async (ws) => {
-      for (const code of [1000, 1001, 1011, 3000, 4999]) {
-        using socket = await RawSocket.open(portOf(ws));
-        await socket.write(
-          frame(CLOSE, new Uint8Array([code >> 8, code & 255])),
-        );
-        assertEquals(await socket.closeCode(), code);
-      }
-    }),
-);
+test("a close is answered with its code", () =>
+  withServer({}, async (ws) => {
+    for (const code of [1000, 1001, 1011, 3000, 4999]) {
+      using socket = await RawSocket.open(portOf(ws));
+      await socket.write(
+        frame(CLOSE, new Uint8Array([code >> 8, code & 255])),
+      );
+      assertEquals(await socket.closeCode(), code);
+    }
+  }));
 
-Deno.test(
-  "a header cut at any byte leaves nothing behind",
-  { ignore },
-  () =>
-    withServer({ idleTimeout: 0 }, async (ws, { metrics }) => {
-      const whole = frame(TEXT, "x".repeat(200));
-      for (let length = 1; length < 12; length++) {
-        using socket = await RawSocket.open(portOf(ws));
-        await socket.write(whole.subarray(0, length));
-      }
-      await eventually(() => metrics.open === 0);
-      assertEquals([metrics.connections, metrics.requests], [11, 0]);
-    }),
-);
+test("a header cut at any byte leaves nothing behind", () =>
+  withServer({ idleTimeout: 0 }, async (ws, { metrics }) => {
+    const whole = frame(TEXT, "x".repeat(200));
+    for (let length = 1; length < 12; length++) {
+      using socket = await RawSocket.open(portOf(ws));
+      await socket.write(whole.subarray(0, length));
+    }
+    await eventually(() => metrics.open === 0);
+    assertEquals([metrics.connections, metrics.requests], [11, 0]);
+  }));
 
-Deno.test("2,000 connections of random bytes leave nothing behind", {
-  ignore,
-}, () =>
+test("2,000 connections of random bytes leave nothing behind", () =>
   withServer({}, async (ws, { metrics }) => {
     const random = seeded(2000);
     const port = portOf(ws);

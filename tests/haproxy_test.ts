@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { missing, ROOT, run } from "../harness/process.ts";
-import { eventually, next } from "./helpers.ts";
+import { eventually, next, testIf } from "./helpers.ts";
 import { testProxy, testSilence } from "./every_proxy.ts";
 import { busyCore, delay, load, type Proxy, withProxy } from "./proxy.ts";
 
-const ignore = missing("haproxy", "-v");
+const test = testIf(!missing("haproxy", "-v"));
 
 const HAPROXY: Proxy = {
   name: "HAProxy",
@@ -24,32 +24,24 @@ const HAPROXY: Proxy = {
   refusals: 0,
 };
 
-testProxy(HAPROXY, ignore);
-testSilence(HAPROXY, ignore);
+testProxy(HAPROXY, test);
+testSilence(HAPROXY, test);
 
-Deno.test(
-  "HAProxy keeps the connections of a server that stands still for a while",
-  {
-    ignore,
-  },
-  () =>
-    withProxy(HAPROXY, async ({ port, servers }) => {
-      await using _ = busyCore();
-      const run = load(port, "500k");
-      const { server } = servers[0];
-      await eventually(() => hasAnswered(servers[0].port, 10_000));
-      server.kill("SIGSTOP");
-      await delay(2000);
-      server.kill("SIGCONT");
-      const { code, stdout, stderr } = await run;
-      assertEquals(code, 0, stderr);
-      assertEquals(JSON.parse(stdout).reconnects, 0);
-    }),
-);
+test("HAProxy keeps the connections of a server that stands still for a while", () =>
+  withProxy(HAPROXY, async ({ port, servers }) => {
+    await using _ = busyCore();
+    const run = load(port, "500k");
+    const { server } = servers[0];
+    await eventually(() => hasAnswered(servers[0].port, 10_000));
+    server.kill("SIGSTOP");
+    await delay(2000);
+    server.kill("SIGCONT");
+    const { code, stdout, stderr } = await run;
+    assertEquals(code, 0, stderr);
+    assertEquals(JSON.parse(stdout).reconnects, 0);
+  }));
 
-Deno.test("HAProxy can limit the connections of one address", {
-  ignore,
-}, () =>
+test("HAProxy can limit the connections of one address", () =>
   withProxy(HAPROXY, async ({ port }) => {
     const open: WebSocket[] = [];
     await eventually(async () => { // the connection of before counts for a while
@@ -67,9 +59,7 @@ Deno.test("HAProxy can limit the connections of one address", {
         .replace("gt 100", "gt 2"),
   }));
 
-Deno.test("what follows HAProxy's global section fits into Debian's own file", {
-  ignore,
-}, async () => {
+test("what follows HAProxy's global section fits into Debian's own file", async () => {
   const own = await Deno.readTextFile("/etc/haproxy/haproxy.cfg");
   const shipped = await Deno.readTextFile(`${ROOT}deploy/haproxy.cfg`);
   const [global] = own.split(/^defaults$/m);

@@ -5,11 +5,27 @@
  */
 
 import { assertEquals, assertMatch } from "@std/assert";
-import { run } from "../harness/process.ts";
+import { NO_PERMISSIONS, run } from "../harness/process.ts";
 import { HANDSHAKE, RawSocket } from "../harness/sockets.ts";
 import { loadAssets } from "../lib/http.ts";
 import type { ServerOptions } from "../lib/options.ts";
 import { type Server, startServer } from "../server.ts";
+
+/** Defines a test. */
+export type Test = typeof Deno.test.ignore;
+
+/** Returns `Deno.test`, or one whose tests are ignored by name where what they need
+ * is not here. */
+export function testIf(isHere: boolean): Test {
+  return isHere ? Deno.test : Deno.test.ignore;
+}
+
+/** A test that a bare `deno test`, which has no permissions, ignores. */
+export const test = testIf(!NO_PERMISSIONS);
+/** One that also needs `/proc`, `ulimit` or the like. */
+export const testOnLinux = testIf(
+  !NO_PERMISSIONS && Deno.build.os === "linux",
+);
 
 /** A server in this process, and its WebSocket URL. */
 export async function withServer(

@@ -7,7 +7,6 @@ import {
   assertNotEquals,
 } from "@std/assert";
 import config from "../deno.json" with { type: "json" };
-import { NO_PERMISSIONS } from "../harness/process.ts";
 import { RawSocket } from "../harness/sockets.ts";
 import {
   assertSecurityHeaders,
@@ -15,10 +14,9 @@ import {
   handshake,
   next,
   portOf,
+  test,
   withServer,
 } from "./helpers.ts";
-
-const ignore = NO_PERMISSIONS;
 
 const ASSETS: Record<string, string> = {
   "/": "text/html; charset=utf-8",
@@ -48,113 +46,95 @@ const withHttp = (
   use: (base: string, ws: string) => Promise<void>,
 ) => withServer(options, (ws) => use(ws.replace(/^ws(.*)ws$/, "http$1"), ws));
 
-Deno.test(
-  "GET and HEAD of an asset, and 304 on a match",
-  { ignore },
-  () =>
-    withHttp({}, async (base) => {
-      const tags = new Set<string>();
-      for (const [path, type] of Object.entries(ASSETS)) {
-        const url = new URL(path, base);
-        const full = await get(url);
-        assertEquals(full.status, 200);
-        assertEquals(full.headers.get("content-type"), type);
-        assert(full.body.length > 100);
+test("GET and HEAD of an asset, and 304 on a match", () =>
+  withHttp({}, async (base) => {
+    const tags = new Set<string>();
+    for (const [path, type] of Object.entries(ASSETS)) {
+      const url = new URL(path, base);
+      const full = await get(url);
+      assertEquals(full.status, 200);
+      assertEquals(full.headers.get("content-type"), type);
+      assert(full.body.length > 100);
 
-        const etag = full.headers.get("etag") ?? "";
-        assertMatch(etag, /^"[^"]+"$/); // strong
-        tags.add(etag);
+      const etag = full.headers.get("etag") ?? "";
+      assertMatch(etag, /^"[^"]+"$/); // strong
+      tags.add(etag);
 
-        const head = await get(url, { method: "HEAD" });
-        assertEquals(head.status, 200);
-        assertEquals(head.body, "");
-        assertEquals(head.headers.get("etag"), etag);
-        assertEquals(
-          Number(head.headers.get("content-length")),
-          new TextEncoder().encode(full.body).length,
-        );
-
-        for (const match of [etag, `"other", ${etag}`, `W/${etag}`, "*"]) {
-          const cached = await get(url, {
-            headers: { "if-none-match": match },
-          });
-          assertEquals(cached.status, 304, match);
-          assertEquals(cached.body, "");
-          assertEquals(cached.headers.get("etag"), etag);
-        }
-        const stale = await get(url, { headers: { "if-none-match": '"x"' } });
-        assertEquals(stale.status, 200);
-      }
-      assertEquals(tags.size, Object.keys(ASSETS).length);
-    }),
-);
-
-Deno.test(
-  "the page names the version and holds no inline code",
-  { ignore },
-  () =>
-    withHttp({}, async (base) => {
-      const { body } = await get(base);
-      assert(body.includes(`ws-random ${config.version}`));
+      const head = await get(url, { method: "HEAD" });
+      assertEquals(head.status, 200);
+      assertEquals(head.body, "");
+      assertEquals(head.headers.get("etag"), etag);
       assertEquals(
-        /<style|style=|\son\w+=|<script(?![^>]*src)/.test(body),
-        false,
+        Number(head.headers.get("content-length")),
+        new TextEncoder().encode(full.body).length,
       );
-      assertEquals(/https?:\/\//.test(body), false, "a third party");
-    }),
-);
 
-Deno.test(
-  "404, 405 with Allow, 426",
-  { ignore },
-  () =>
-    withHttp({}, async (base) => {
-      for (
-        const path of ["/nothing", "/app.js/", "/static/app.js", "/..%2fx"]
-      ) {
-        assertEquals((await get(base + path.slice(1))).status, 404, path);
+      for (const match of [etag, `"other", ${etag}`, `W/${etag}`, "*"]) {
+        const cached = await get(url, {
+          headers: { "if-none-match": match },
+        });
+        assertEquals(cached.status, 304, match);
+        assertEquals(cached.body, "");
+        assertEquals(cached.headers.get("etag"), etag);
       }
-      for (const path of ["/", "/app.js", "/healthz", "/metrics"]) {
-        for (const method of ["POST", "PUT", "DELETE", "OPTIONS"]) {
-          const { status, headers } = await get(new URL(path, base), {
-            method,
-          });
-          assertEquals(status, 405, `${method} ${path}`);
-          assertEquals(headers.get("allow"), "GET, HEAD");
-        }
+      const stale = await get(url, { headers: { "if-none-match": '"x"' } });
+      assertEquals(stale.status, 200);
+    }
+    assertEquals(tags.size, Object.keys(ASSETS).length);
+  }));
+
+test("the page names the version and holds no inline code", () =>
+  withHttp({}, async (base) => {
+    const { body } = await get(base);
+    assert(body.includes(`ws-random ${config.version}`));
+    assertEquals(
+      /<style|style=|\son\w+=|<script(?![^>]*src)/.test(body),
+      false,
+    );
+    assertEquals(/https?:\/\//.test(body), false, "a third party");
+  }));
+
+test("404, 405 with Allow, 426", () =>
+  withHttp({}, async (base) => {
+    for (
+      const path of ["/nothing", "/app.js/", "/static/app.js", "/..%2fx"]
+    ) {
+      assertEquals((await get(base + path.slice(1))).status, 404, path);
+    }
+    for (const path of ["/", "/app.js", "/healthz", "/metrics"]) {
+      for (const method of ["POST", "PUT", "DELETE", "OPTIONS"]) {
+        const { status, headers } = await get(new URL(path, base), {
+          method,
+        });
+        assertEquals(status, 405, `${method} ${path}`);
+        assertEquals(headers.get("allow"), "GET, HEAD");
       }
-      const plain = await get(`${base}ws`);
-      assertEquals(plain.status, 426);
-      assertEquals(plain.headers.get("upgrade"), "websocket");
-      const posted = await get(`${base}ws`, { method: "POST", body: "x" });
-      assertEquals(posted.status, 405);
-      assertEquals(posted.headers.get("allow"), "GET");
-    }),
-);
+    }
+    const plain = await get(`${base}ws`);
+    assertEquals(plain.status, 426);
+    assertEquals(plain.headers.get("upgrade"), "websocket");
+    const posted = await get(`${base}ws`, { method: "POST", body: "x" });
+    assertEquals(posted.status, 405);
+    assertEquals(posted.headers.get("allow"), "GET");
+  }));
 
-Deno.test(
-  "/healthz tells the connections open",
-  { ignore },
-  () =>
-    withHttp({}, async (base, ws) => {
-      const health = async () => JSON.parse((await get(`${base}healthz`)).body);
-      assertEquals(await health(), {
-        status: "ok",
-        connections: 0,
-        uptimeSeconds: 0,
-      });
-      const socket = new WebSocket(ws);
-      await next(socket, "open");
-      assertEquals((await health()).connections, 1);
-      socket.close();
-      await next(socket, "close");
-      await eventually(async () => (await health()).connections === 0);
-    }),
-);
+test("/healthz tells the connections open", () =>
+  withHttp({}, async (base, ws) => {
+    const health = async () => JSON.parse((await get(`${base}healthz`)).body);
+    assertEquals(await health(), {
+      status: "ok",
+      connections: 0,
+      uptimeSeconds: 0,
+    });
+    const socket = new WebSocket(ws);
+    await next(socket, "open");
+    assertEquals((await health()).connections, 1);
+    socket.close();
+    await next(socket, "close");
+    await eventually(async () => (await health()).connections === 0);
+  }));
 
-Deno.test("/metrics is Prometheus text, and no counter goes down", {
-  ignore,
-}, () =>
+test("/metrics is Prometheus text, and no counter goes down", () =>
   withHttp({}, async (base, ws) => {
     const metrics = async () => {
       const { headers, body } = await get(`${base}metrics`);
@@ -197,9 +177,7 @@ Deno.test("/metrics is Prometheus text, and no counter goes down", {
     assertEquals(after('refusals_total{reason="key"}'), 1);
   }));
 
-Deno.test("a path is what was sent, and a Host that is not one gets 400", {
-  ignore,
-}, () =>
+test("a path is what was sent, and a Host that is not one gets 400", () =>
   withServer({}, async (ws) => {
     const ask = async (line: string, host: string) => {
       using socket = await RawSocket.connect(portOf(ws));

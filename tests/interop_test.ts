@@ -2,20 +2,13 @@
 // client of our server and as server under our client.
 
 import { assert, assertEquals } from "@std/assert";
-import {
-  missing,
-  NO_PERMISSIONS,
-  Process,
-  ROOT,
-  run,
-  runClient,
-} from "../harness/process.ts";
-import { next, withServer } from "./helpers.ts";
+import { missing, Process, ROOT, run, runClient } from "../harness/process.ts";
+import { next, test, testIf, withServer } from "./helpers.ts";
 import { parseResponse } from "../static/proof.js";
 
 const COUNT = 2000;
 const PYTHON = "/usr/bin/python3"; // Debian's own, for Debian's package
-const NO_PYTHON = missing(PYTHON, "-c", "import websockets");
+const testWithPython = testIf(!missing(PYTHON, "-c", "import websockets"));
 
 async function checkClient(url: string): Promise<void> {
   for (const args of [["-n", `${COUNT}`], ["-n", `${COUNT}`, "-c", "20"]]) {
@@ -28,30 +21,26 @@ async function checkClient(url: string): Promise<void> {
   }
 }
 
-Deno.test(
-  "ws is answered by our server",
-  { ignore: NO_PERMISSIONS },
-  () =>
-    withServer({}, async (url) => {
-      const { default: WebSocket } = await import("ws");
-      const socket = new WebSocket(url);
-      await next(socket, "open");
-      let received = 0;
-      const all = new Promise<void>((resolve) => {
-        socket.on("message", (data: Uint8Array) => {
-          const response = new TextDecoder().decode(data);
-          assert(parseResponse(`Message ${++received}`, response), response);
-          if (received === COUNT) resolve();
-        });
+test("ws is answered by our server", () =>
+  withServer({}, async (url) => {
+    const { default: WebSocket } = await import("ws");
+    const socket = new WebSocket(url);
+    await next(socket, "open");
+    let received = 0;
+    const all = new Promise<void>((resolve) => {
+      socket.on("message", (data: Uint8Array) => {
+        const response = new TextDecoder().decode(data);
+        assert(parseResponse(`Message ${++received}`, response), response);
+        if (received === COUNT) resolve();
       });
-      for (let i = 1; i <= COUNT; i++) socket.send(`Message ${i}`);
-      await all;
-      socket.close(1000);
-      await next(socket, "close");
-    }),
-);
+    });
+    for (let i = 1; i <= COUNT; i++) socket.send(`Message ${i}`);
+    await all;
+    socket.close(1000);
+    await next(socket, "close");
+  }));
 
-Deno.test("ws answers our client", { ignore: NO_PERMISSIONS }, async () => {
+test("ws answers our client", async () => {
   const { WebSocketServer } = await import("ws");
   const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
   // deno-lint-ignore no-explicit-any -- ws has no types
@@ -67,28 +56,27 @@ Deno.test("ws answers our client", { ignore: NO_PERMISSIONS }, async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-Deno.test("Python websockets is answered by our server", {
-  ignore: NO_PYTHON,
-}, () =>
-  withServer({}, async (url) => {
-    const script = `${ROOT}bench/peers/client.py`;
-    const { code, stdout, stderr } = await run([
-      PYTHON,
-      script,
-      url,
-      `${COUNT}`,
-    ]);
-    assertEquals(code, 0, stderr);
-    const lines = stdout.trimEnd().split("\n");
-    assertEquals(lines.length, COUNT);
-    lines.forEach((line, i) =>
-      assert(parseResponse(`Message ${i + 1}`, line), line)
-    );
-  }));
+testWithPython(
+  "Python websockets is answered by our server",
+  () =>
+    withServer({}, async (url) => {
+      const script = `${ROOT}bench/peers/client.py`;
+      const { code, stdout, stderr } = await run([
+        PYTHON,
+        script,
+        url,
+        `${COUNT}`,
+      ]);
+      assertEquals(code, 0, stderr);
+      const lines = stdout.trimEnd().split("\n");
+      assertEquals(lines.length, COUNT);
+      lines.forEach((line, i) =>
+        assert(parseResponse(`Message ${i + 1}`, line), line)
+      );
+    }),
+);
 
-Deno.test("Python websockets answers our client", {
-  ignore: NO_PYTHON,
-}, async () => {
+testWithPython("Python websockets answers our client", async () => {
   await using server = new Process([PYTHON, `${ROOT}bench/peers/server.py`]);
   const [, authority] = await server.until(/^http:(\S+)\n/);
   await checkClient(`ws:${authority}`);

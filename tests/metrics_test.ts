@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Metrics } from "../lib/metrics.ts";
-import { NO_PERMISSIONS } from "../harness/process.ts";
+import { test } from "./helpers.ts";
 
 const MODULE = new URL("../lib/metrics.ts", import.meta.url).href;
 
@@ -16,9 +16,7 @@ const WORKER = `
     self.postMessage(accepted);
   };`;
 
-Deno.test("accept() never passes the limit when workers call it at once", {
-  ignore: NO_PERMISSIONS,
-}, async () => {
+test("accept() never passes the limit when workers call it at once", async () => {
   const [workers, most] = [2, 300_000];
   const memory = Metrics.memory(workers);
   const gate = new Int32Array(new SharedArrayBuffer(4));

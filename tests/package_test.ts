@@ -4,14 +4,8 @@
 import { createHash } from "node:crypto";
 import { assertEquals, assertMatch } from "@std/assert";
 import config from "../deno.json" with { type: "json" };
-import {
-  missing,
-  NO_PERMISSIONS,
-  Process,
-  ROOT,
-  run,
-} from "../harness/process.ts";
-import { assertServesPage, freshDenoDir } from "./helpers.ts";
+import { missing, Process, ROOT, run } from "../harness/process.ts";
+import { assertServesPage, freshDenoDir, testIf } from "./helpers.ts";
 
 // Deno 2.6 calls imports as text unstable: it runs them if told to, and does not
 // publish them.
@@ -19,7 +13,9 @@ const OLD = Deno.version.deno.startsWith("2.6.");
 const UNSTABLE = OLD ? ["--unstable-raw-imports"] : [];
 const PUBLISHER = OLD ? ["npx", "-y", "deno@2.9.6"] : [Deno.execPath()];
 
-const ignore = missing("tar", "--version") || OLD && missing("npx", "-v");
+const test = testIf(
+  !missing("tar", "--version") && !(OLD && missing("npx", "-v")),
+);
 
 const PERMISSIONS = ["--allow-net", "--allow-env=HOST,PORT"];
 
@@ -107,9 +103,7 @@ async function assertInstalls(
   await Deno.remove(root, { recursive: true });
 }
 
-Deno.test("the package can be published, run and installed", {
-  ignore,
-}, async (t) => {
+test("the package can be published, run and installed", async (t) => {
   await using registry = new Registry();
   const denoDir = await freshDenoDir();
   const env = { JSR_URL: registry.url, NO_COLOR: "1" };
@@ -149,21 +143,15 @@ Deno.test("the package can be published, run and installed", {
   await Deno.remove(denoDir, { recursive: true });
 });
 
-Deno.test("a checkout can be installed", { ignore }, async () => {
+test("a checkout can be installed", async () => {
   await assertInstalls(["--config=deno.json", "--name=ws-random", "main.ts"]);
 });
 
-Deno.test(
-  "the lines for JSR in docs/installing.md replace those of deno.json",
-  {
-    ignore: NO_PERMISSIONS,
-  },
-  async () => {
-    const page = await Deno.readTextFile(`${ROOT}docs/installing.md`);
-    const [lines] = /(?<=```json\n)[^`]*jsr:[^`]*/.exec(page)!;
-    const expected = Object.keys(config.imports)
-      .filter((key) => key.startsWith("@std/"))
-      .map((key) => [key, `jsr:${key.replace(/^@std\/\w+/, "$&@1")}`]);
-    assertEquals(JSON.parse(`{${lines}}`), Object.fromEntries(expected));
-  },
-);
+test("the lines for JSR in docs/installing.md replace those of deno.json", async () => {
+  const page = await Deno.readTextFile(`${ROOT}docs/installing.md`);
+  const [lines] = /(?<=```json\n)[^`]*jsr:[^`]*/.exec(page)!;
+  const expected = Object.keys(config.imports)
+    .filter((key) => key.startsWith("@std/"))
+    .map((key) => [key, `jsr:${key.replace(/^@std\/\w+/, "$&@1")}`]);
+  assertEquals(JSON.parse(`{${lines}}`), Object.fromEntries(expected));
+});

@@ -11,10 +11,9 @@ import {
   PING,
   PONG,
   seeded,
+  testOnLinux,
   TEXT,
 } from "./helpers.ts";
-
-const ignore = NO_PERMISSIONS || Deno.build.os !== "linux";
 
 const PEERS = 400;
 const SEED = NO_PERMISSIONS
@@ -91,11 +90,8 @@ async function live(port: number, random: Random): Promise<void> {
   }
 }
 
-Deno.test(
+testOnLinux(
   `${PEERS} peers that act by chance (PEERS_SEED=${SEED}) leave nothing behind`,
-  {
-    ignore,
-  },
   async () => {
     const { server, url, port } = await serverProcess("--idle-timeout=2");
     await using _ = server;

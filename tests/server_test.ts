@@ -4,7 +4,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
   makeCertificate,
-  NO_PERMISSIONS,
   Process,
   ROOT,
   run,
@@ -12,11 +11,9 @@ import {
   task,
 } from "../harness/process.ts";
 import { encode, frame, HANDSHAKE, RawSocket } from "../harness/sockets.ts";
-import { BINARY, eventually, TEXT } from "./helpers.ts";
+import { BINARY, eventually, test, testOnLinux, TEXT } from "./helpers.ts";
 
-const ignore = NO_PERMISSIONS;
-
-Deno.test("TLS: https and wss with --cert and --key", { ignore }, async () => {
+test("TLS: https and wss with --cert and --key", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const { cert, key } = await makeCertificate(folder);
@@ -80,38 +77,32 @@ Deno.test("TLS: https and wss with --cert and --key", { ignore }, async () => {
   }
 });
 
-Deno.test(
-  "what cannot be started says why in one line",
-  { ignore },
-  async () => {
-    using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const { port } = taken.addr;
-    const cases: [string[], number, RegExp][] = [
-      [[`--port=${port}`], 1, new RegExp(`port ${port} of 127.0.0.1 is taken`)],
-      [
-        ["--host=203.0.113.1", "--port=0"],
-        1,
-        /cannot listen on 203\.0\.113\.1/,
-      ],
-      [["--port=x"], 2, /--port: "x" is not a whole number from 0 to 65535/],
-      [["--nonsense"], 2, /unknown option --nonsense.*server --help/],
-    ];
-    for (const [args, code, message] of cases) {
-      const result = await run([
-        ...task("server"),
-        ...args,
-      ]);
-      assertEquals(result.code, code);
-      assertMatch(result.stderr, message);
-      assertMatch(result.stderr, /^ws-random: [^\n]*\n$/);
-      assertEquals(result.stdout, "");
-    }
-  },
-);
+test("what cannot be started says why in one line", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = taken.addr;
+  const cases: [string[], number, RegExp][] = [
+    [[`--port=${port}`], 1, new RegExp(`port ${port} of 127.0.0.1 is taken`)],
+    [
+      ["--host=203.0.113.1", "--port=0"],
+      1,
+      /cannot listen on 203\.0\.113\.1/,
+    ],
+    [["--port=x"], 2, /--port: "x" is not a whole number from 0 to 65535/],
+    [["--nonsense"], 2, /unknown option --nonsense.*server --help/],
+  ];
+  for (const [args, code, message] of cases) {
+    const result = await run([
+      ...task("server"),
+      ...args,
+    ]);
+    assertEquals(result.code, code);
+    assertMatch(result.stderr, message);
+    assertMatch(result.stderr, /^ws-random: [^\n]*\n$/);
+    assertEquals(result.stdout, "");
+  }
+});
 
-Deno.test("--reuse-port: two processes share a port", {
-  ignore: ignore || Deno.build.os !== "linux",
-}, async () => {
+testOnLinux("--reuse-port: two processes share a port", async () => {
   const first = await serverProcess("--reuse-port");
   await using one = first.server;
   const second = await serverProcess("--reuse-port", `--port=${first.port}`);
@@ -134,7 +125,7 @@ Deno.test("--reuse-port: two processes share a port", {
   assert(served[0] > 0 && served[1] > 0, `${served}`); // by chance 1 in 2^63
 });
 
-Deno.test("$HOST and $PORT replace the defaults", { ignore }, async () => {
+test("$HOST and $PORT replace the defaults", async () => {
   await using server = new Process(task("server"), {
     env: { HOST: "localhost", PORT: "0" },
   });
@@ -147,9 +138,7 @@ Deno.test("$HOST and $PORT replace the defaults", { ignore }, async () => {
   assertMatch(bad.stderr, /^ws-random: \$PORT: "many" is not a whole number/);
 });
 
-Deno.test("after start the process can read no file and no variable", {
-  ignore,
-}, async () => {
+test("after start the process can read no file and no variable", async () => {
   const script = `
     import { main } from "./server.ts";
     const log = console.log;
@@ -182,9 +171,7 @@ Deno.test("after start the process can read no file and no variable", {
   assertMatch(stdout, /^Listening.*\nNotCapable\nNotCapable\npage 200\n$/);
 });
 
-Deno.test("the link can be opened whatever --host is", {
-  ignore: ignore || Deno.build.os !== "linux",
-}, async () => {
+testOnLinux("the link can be opened whatever --host is", async () => {
   const hosts = [
     ["127.0.0.1", "127.0.0.1", ""],
     ["localhost", "localhost", ""],
@@ -204,11 +191,8 @@ Deno.test("the link can be opened whatever --host is", {
   }
 });
 
-Deno.test(
+testOnLinux(
   "out of descriptors it goes on, and listens again when there are some",
-  {
-    ignore: ignore || Deno.build.os !== "linux",
-  },
   async () => {
     const command = [...task("server"), "--port=0"].join(" ");
     await using server = new Process(
@@ -244,45 +228,39 @@ Deno.test(
   },
 );
 
-Deno.test(
-  "the operator is told of each kind of refusal and fault, and once only",
-  {
-    ignore,
-  },
-  async () => {
-    await using server = new Process([...task("server"), "--port=0"], {
-      stderr: "piped",
-    });
-    const [, url] = await server.until(/^Listening on (\S+)\n/);
-    const port = Number(new URL(url).port);
-    for (let i = 0; i < 3; i++) {
-      using foreign = await RawSocket.connect(port);
-      const Origin = "https://a.example\x9b31m";
-      await foreign.request("GET /ws", { ...HANDSHAKE, Origin });
-      using faulty = await RawSocket.open(port);
-      await faulty.write(frame(BINARY, "x"));
-      assertEquals(await faulty.closeCode(), 1003);
-      await fetch(`${url}ws`).then((response) => response.body?.cancel());
-    }
-    server.kill("SIGTERM");
-    const [code, stderr] = await Promise.all([server.end(), server.stderr()]);
-    assertEquals(code, 0);
-    // The rest is told at the end at the latest.
-    const origin =
-      `page of https://a.example\\S*31m, but this server is http://127.0.0.1; set X-Forwarded-Proto in the proxy or --allow-origin`;
-    const kinds = [
-      ["refused 1 handshake", "refused 2 handshakes", origin],
-      [
-        "1 connection closed with 1003",
-        "2 connections closed with 1003",
-        "binary data; text messages only",
-      ],
-      ["refused 1 handshake", "refused 2 handshakes", "this is a WebSocket .*"],
-    ];
-    for (const [first, rest, why] of kinds) {
-      assertMatch(stderr, new RegExp(`^ws-random: ${first}: ${why}$`, "m"));
-      assertMatch(stderr, new RegExp(`^ws-random: ${rest}: ${why}$`, "m"));
-    }
-    assertEquals(stderr.trimEnd().split("\n").length, 6, stderr);
-  },
-);
+test("the operator is told of each kind of refusal and fault, and once only", async () => {
+  await using server = new Process([...task("server"), "--port=0"], {
+    stderr: "piped",
+  });
+  const [, url] = await server.until(/^Listening on (\S+)\n/);
+  const port = Number(new URL(url).port);
+  for (let i = 0; i < 3; i++) {
+    using foreign = await RawSocket.connect(port);
+    const Origin = "https://a.example\x9b31m";
+    await foreign.request("GET /ws", { ...HANDSHAKE, Origin });
+    using faulty = await RawSocket.open(port);
+    await faulty.write(frame(BINARY, "x"));
+    assertEquals(await faulty.closeCode(), 1003);
+    await fetch(`${url}ws`).then((response) => response.body?.cancel());
+  }
+  server.kill("SIGTERM");
+  const [code, stderr] = await Promise.all([server.end(), server.stderr()]);
+  assertEquals(code, 0);
+  // The rest is told at the end at the latest.
+  const origin =
+    `page of https://a.example\\S*31m, but this server is http://127.0.0.1; set X-Forwarded-Proto in the proxy or --allow-origin`;
+  const kinds = [
+    ["refused 1 handshake", "refused 2 handshakes", origin],
+    [
+      "1 connection closed with 1003",
+      "2 connections closed with 1003",
+      "binary data; text messages only",
+    ],
+    ["refused 1 handshake", "refused 2 handshakes", "this is a WebSocket .*"],
+  ];
+  for (const [first, rest, why] of kinds) {
+    assertMatch(stderr, new RegExp(`^ws-random: ${first}: ${why}$`, "m"));
+    assertMatch(stderr, new RegExp(`^ws-random: ${rest}: ${why}$`, "m"));
+  }
+  assertEquals(stderr.trimEnd().split("\n").length, 6, stderr);
+});

@@ -1,20 +1,14 @@
 import { assertEquals } from "@std/assert";
-import {
-  missing,
-  NO_PERMISSIONS,
-  Process,
-  ROOT,
-  run,
-  task,
-} from "../harness/process.ts";
+import { missing, Process, ROOT, run, task } from "../harness/process.ts";
+import { test, testIf, testOnLinux } from "./helpers.ts";
 
 const UNITS = ["ws-random.service", "ws-random@.service"];
 
 const read = (unit: string) => Deno.readTextFile(`${ROOT}deploy/${unit}`);
 
-Deno.test("systemd finds nothing wrong with the units", {
-  ignore: missing("systemd-analyze", "--version"),
-}, async () => {
+const testWithSystemd = testIf(!missing("systemd-analyze", "--version"));
+
+testWithSystemd("systemd finds nothing wrong with the units", async () => {
   const folder = await Deno.makeTempDir();
   for (const unit of UNITS) {
     const path = `${folder}/${unit.replace("@", "@8001")}`;
@@ -28,9 +22,7 @@ Deno.test("systemd finds nothing wrong with the units", {
   await Deno.remove(folder, { recursive: true });
 });
 
-Deno.test("the units differ in what they are for, and in nothing else", {
-  ignore: NO_PERMISSIONS,
-}, async () => {
+test("the units differ in what they are for, and in nothing else", async () => {
   const [one, many] = await Promise.all(
     UNITS.map(async (unit) =>
       (await read(unit)).split("\n").filter((line) =>
@@ -41,14 +33,15 @@ Deno.test("the units differ in what they are for, and in nothing else", {
   assertEquals(one, many);
 });
 
-Deno.test("the commands of the units are ones that the server understands", {
-  ignore: NO_PERMISSIONS || Deno.build.os !== "linux",
-}, async () => {
-  for (const unit of UNITS) {
-    const [, options] = (await read(unit))
-      .match(/^ExecStart=\S+ server (.*)$/m)!;
-    const args = options.replace(/--port \S+/, "--port 0").split(" ");
-    await using server = new Process([...task("server"), ...args]);
-    await server.until(/^Listening on /);
-  }
-});
+testOnLinux(
+  "the commands of the units are ones that the server understands",
+  async () => {
+    for (const unit of UNITS) {
+      const [, options] = (await read(unit))
+        .match(/^ExecStart=\S+ server (.*)$/m)!;
+      const args = options.replace(/--port \S+/, "--port 0").split(" ");
+      await using server = new Process([...task("server"), ...args]);
+      await server.until(/^Listening on /);
+    }
+  },
+);

@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import config from "../deno.json" with { type: "json" };
 import {
-  NO_PERMISSIONS,
   Process,
   run,
   runClient,
@@ -9,9 +8,7 @@ import {
   task,
 } from "../harness/process.ts";
 import { frame, HANDSHAKE, RawSocket } from "../harness/sockets.ts";
-import { eventually } from "./helpers.ts";
-
-const ignore = NO_PERMISSIONS || Deno.build.os !== "linux";
+import { eventually, testOnLinux } from "./helpers.ts";
 
 /** The inodes of the sockets that listen on a port of IPv4, of all processes. */
 async function listeners(port: number): Promise<string[]> {
@@ -74,9 +71,7 @@ async function ask(socket: RawSocket, text: string) {
   return answer && new TextDecoder().decode(answer.payload);
 }
 
-Deno.test("workers share one port and count together", {
-  ignore,
-}, async () => {
+testOnLinux("workers share one port and count together", async () => {
   const { server, url, port } = await serverProcess("--workers", "3");
   await using _server = server;
   assertEquals((await listeners(port)).length, 3);
@@ -96,15 +91,13 @@ Deno.test("workers share one port and count together", {
   );
 });
 
-Deno.test("--workers max is a worker for each core", { ignore }, async () => {
+testOnLinux("--workers max is a worker for each core", async () => {
   const { server, port } = await serverProcess("--workers=max");
   await using _server = server;
   assertEquals((await listeners(port)).length, navigator.hardwareConcurrency);
 });
 
-Deno.test("all workers together keep --max-connections", {
-  ignore,
-}, async () => {
+testOnLinux("all workers together keep --max-connections", async () => {
   const { server, port } = await serverProcess(
     "--workers=2",
     "--max-connections=50",
@@ -128,9 +121,12 @@ Deno.test("all workers together keep --max-connections", {
   }
 });
 
-/** A server with a fault: the request `die` makes the code that answers throw.
+/** Runs a server with a fault: the request `die` makes the code that answers throw.
  * Everything else is the program as it is. */
-async function faultyServer(folder: string) {
+async function withFaultyServer(
+  use: (server: Process, port: number) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir();
   const module = new URL("../lib/protocol.ts", import.meta.url).href;
   await Deno.writeTextFile(
     `${folder}/protocol.ts`,
@@ -146,77 +142,82 @@ async function faultyServer(folder: string) {
   const [deno, command, ...args] = task("server").map((arg) =>
     arg === "--allow-read=." ? `${arg},${folder}` : arg
   );
-  const server = new Process([
+  await using server = new Process([
     ...[deno, command, `--import-map=${folder}/map.json`],
     ...[...args, "--port=0", "--workers=2"],
   ], { stderr: "piped" });
   const [, port] = await server.until(/^Listening on \S+:(\d+)\/\n/);
-  return { server, port: Number(port) };
+  await use(server, Number(port));
+  await Deno.remove(folder, { recursive: true });
 }
 
-Deno.test("a worker that dies is said and replaced, and the rest goes on", {
-  ignore,
-}, async () => {
-  const folder = await Deno.makeTempDir();
-  const { server, port } = await faultyServer(folder);
-  await using _server = server;
-  const before = await listeners(port);
-  const sockets = await openSockets(port, 32);
-  for (const socket of sockets) {
-    assertMatch(await ask(socket, "a") ?? "", /^a /);
-  }
-  assertEquals(await ask(sockets[0], "die"), undefined);
+testOnLinux(
+  "a worker that dies is said and replaced, and the rest goes on",
+  () =>
+    withFaultyServer(async (server, port) => {
+      const before = await listeners(port);
+      const sockets = await openSockets(port, 32);
+      for (const socket of sockets) {
+        assertMatch(await ask(socket, "a") ?? "", /^a /);
+      }
+      assertEquals(await ask(sockets[0], "die"), undefined);
 
-  // The connections of the other worker, and new ones, are answered.
-  const answers = await Promise.all(sockets.map((socket) => ask(socket, "b")));
-  const alive = answers.filter((answer) => answer !== undefined).length;
-  assert(alive > 0 && alive < 32, `${alive} of 32`); // by chance 1 in 2^31
-  await untilOneIsGone(port, before);
-  dispose(await openSockets(port, 8));
-  await eventually(async () => await connectionsOpen(port) === alive);
-  const counted = await metrics(port);
-  assertEquals(counted.connections_total, 40);
-  assertEquals(counted.requests_total, 32 + alive);
-  assertEquals(counted['closes_total{code="1006"}'], 40 - alive);
+      // The connections of the other worker, and new ones, are answered.
+      const answers = await Promise.all(
+        sockets.map((socket) => ask(socket, "b")),
+      );
+      const alive = answers.filter((answer) => answer !== undefined).length;
+      assert(alive > 0 && alive < 32, `${alive} of 32`); // by chance 1 in 2^31
+      await untilOneIsGone(port, before);
+      dispose(await openSockets(port, 8));
+      await eventually(async () => await connectionsOpen(port) === alive);
+      const counted = await metrics(port);
+      assertEquals(counted.connections_total, 40);
+      assertEquals(counted.requests_total, 32 + alive);
+      assertEquals(counted['closes_total{code="1006"}'], 40 - alive);
 
-  await eventually(async () => (await listeners(port)).length === 2);
-  const more = await openSockets(port, 32);
-  for (const socket of more) assertMatch(await ask(socket, "c") ?? "", /^c /);
-  assertEquals((await metrics(port)).connections_open, alive + 32);
-  server.kill("SIGTERM");
-  for (const socket of more) assertEquals(await socket.closeCode(), 1001);
-  dispose([...sockets, ...more]);
-  assertEquals(await server.end(), 0);
-  assertMatch(
-    server.stdout,
-    /Stopped after 72 connections and \d+ requests\n$/,
-  );
-  const [first, ...others] = (await server.stderr()).trimEnd().split("\n");
-  assertMatch(
-    first,
-    /^ws-random: 1 worker died, to be replaced: RangeError: a fault of the test at /,
-  );
-  for (const line of others) assertMatch(line, /^ws-random: .* closed with /);
-  await Deno.remove(folder, { recursive: true });
-});
+      await eventually(async () => (await listeners(port)).length === 2);
+      const more = await openSockets(port, 32);
+      for (const socket of more) {
+        assertMatch(await ask(socket, "c") ?? "", /^c /);
+      }
+      assertEquals((await metrics(port)).connections_open, alive + 32);
+      server.kill("SIGTERM");
+      for (const socket of more) {
+        assertEquals(await socket.closeCode(), 1001);
+      }
+      dispose([...sockets, ...more]);
+      assertEquals(await server.end(), 0);
+      assertMatch(
+        server.stdout,
+        /Stopped after 72 connections and \d+ requests\n$/,
+      );
+      const [first, ...others] = (await server.stderr()).trimEnd().split("\n");
+      assertMatch(
+        first,
+        /^ws-random: 1 worker died, to be replaced: RangeError: a fault of the test at /,
+      );
+      for (const line of others) {
+        assertMatch(line, /^ws-random: .* closed with /);
+      }
+    }),
+);
 
-Deno.test("a server whose workers are all dead drains at once", {
-  ignore,
-}, async () => {
-  const folder = await Deno.makeTempDir();
-  const { server, port } = await faultyServer(folder);
-  await using _server = server;
-  const before = await listeners(port);
-  const sockets = await openSockets(port, 32);
-  await Promise.all(sockets.map((socket) => ask(socket, "die")));
-  for (const inode of before) await untilOneIsGone(port, [inode]);
-  server.kill("SIGTERM");
-  assertEquals(await server.end(), 0);
-  dispose(sockets);
-  await Deno.remove(folder, { recursive: true });
-});
+testOnLinux(
+  "a server whose workers are all dead drains at once",
+  () =>
+    withFaultyServer(async (server, port) => {
+      const before = await listeners(port);
+      const sockets = await openSockets(port, 32);
+      await Promise.all(sockets.map((socket) => ask(socket, "die")));
+      for (const inode of before) await untilOneIsGone(port, [inode]);
+      server.kill("SIGTERM");
+      assertEquals(await server.end(), 0);
+      dispose(sockets);
+    }),
+);
 
-Deno.test("a drain is everybody's", { ignore }, async () => {
+testOnLinux("a drain is everybody's", async () => {
   const { server, port } = await serverProcess("--workers=2");
   await using _server = server;
   const sockets = await openSockets(port, 32);
@@ -244,9 +245,7 @@ Deno.test("a drain is everybody's", { ignore }, async () => {
   dispose(sockets);
 });
 
-Deno.test("several processes with several workers share a port", {
-  ignore,
-}, async () => {
+testOnLinux("several processes with several workers share a port", async () => {
   const args = ["--workers=2", "--reuse-port"];
   const first = await serverProcess(...args);
   await using _first = first.server;
@@ -255,9 +254,7 @@ Deno.test("several processes with several workers share a port", {
   assertEquals((await listeners(first.port)).length, 4);
 });
 
-Deno.test("workers that cannot be started say why in one line", {
-  ignore,
-}, async () => {
+testOnLinux("workers that cannot be started say why in one line", async () => {
   using other = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { server, port } = await serverProcess("--workers=2");
   await using _server = server;
