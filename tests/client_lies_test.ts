@@ -6,13 +6,13 @@ import type { Report } from "../lib/report.ts";
 import { report, withLiar } from "./client_helpers.ts";
 import { test } from "./helpers.ts";
 
-test("a lying server is found out", async (t) => {
+test("a lying server is found out", async () => {
   // A lie, and what the report of 10 requests must say of it.
   const lies: Record<
     string,
     [
       (request: string, nth: number) => (string | ArrayBuffer)[],
-      Partial<Report>,
+      Pick<Report, "answered" | "invalid"> & Partial<Report>,
     ]
   > = {
     "0": [(r, n) => [`${r} ${n === 3 ? 0 : 7}`], { answered: 9, invalid: 1 }],
@@ -49,31 +49,31 @@ test("a lying server is found out", async (t) => {
       { answered: 10, invalid: 1 },
     ],
   };
-  for (const [name, [lie, expected]] of Object.entries(lies)) {
-    await t.step(name, () =>
+  // At once: for the one that answers nothing right, four seconds pass.
+  await Promise.all(
+    Object.entries(lies).map(([name, [lie, expected]]) =>
       withLiar(
         (socket, request, nth) => {
           for (const response of lie(request, nth)) socket.send(response);
         },
         async (url) => {
           const result = await report(url, "-n", "10", "--retries", "2");
-          assertEquals(result.code, 1);
+          assertEquals(result.code, 1, name);
+          const { answered, invalid, overtaken } = result;
           assertEquals(
-            {
-              answered: result.answered,
-              invalid: result.invalid,
-              overtaken: result.overtaken,
-            },
+            { answered, invalid, overtaken },
             { overtaken: 0, ...expected },
+            name,
           );
-          assertEquals(result.missing, 10 - result.answered);
-          assert(result.firstInvalid !== null);
-          if (result.answered === 9 && result.overtaken === 0) {
-            assertEquals(result.missingRequests, [[4, 4]]);
+          assertEquals(result.missing, 10 - answered, name);
+          assert(result.firstInvalid !== null, name);
+          if (answered === 9 && overtaken === 0) {
+            assertEquals(result.missingRequests, [[4, 4]], name);
           }
         },
-      ));
-  }
+      )
+    ),
+  );
 });
 
 test("answers that come in another order are not let pass", async () => {
