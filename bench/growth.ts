@@ -123,7 +123,7 @@ for (const bytes of [16, 256, 4096, 16_384, 65_536]) {
 const markdown = [
   `Measured on ${
     new Date().toISOString().slice(0, 10)
-  }, one request under way on ` +
+  }, one request in flight on ` +
   "each connection; for the requests, the client as a whole process with its " +
   "window of 1,000.",
   "",

@@ -11,7 +11,7 @@ import { encode, frame, RawSocket } from "../harness/sockets.ts";
 export interface Load {
   /** Connections open at once. */
   connections: number;
-  /** Messages under way on each. */
+  /** Messages in flight on each. */
   window: number;
   /** Requests in each message, one per line; more than 1 by `ws-random.lines`. */
   lines?: number;
@@ -23,7 +23,7 @@ export interface Load {
  * bottleneck. So a connection that got few of its window waits this long for
  * more, in milliseconds, while the others of the window keep the server busy. */
 const GATHER_MS = 2;
-/** But only with so many messages under way: several times what the fastest
+/** But only with so many messages in flight: several times what the fastest
  * server that sends them one by one answers while it waits. */
 const GATHER_FROM = 1000;
 

@@ -35,7 +35,7 @@ const CASES: Record<string, Load> = {
   "50 × 1": { connections: 50, window: 1 },
   "50 × 32": { connections: 50, window: 32 },
 };
-/** As many requests under way as 50 × 32 has, in fewer messages. */
+/** As many requests in flight as 50 × 32 has, in fewer messages. */
 const BY_LINES: Load = { connections: 50, window: 1, lines: 32 };
 
 const IDLE_CONNECTIONS = 10_000;

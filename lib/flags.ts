@@ -90,7 +90,7 @@ export class UsageError extends Error {
   override name = "UsageError";
 }
 
-/** What every command takes besides. */
+/** What every command also takes. */
 export const COMMON_FLAGS = {
   help: { type: "boolean", short: "h", help: "print this help" },
   version: { type: "boolean", short: "V", help: "print the version" },

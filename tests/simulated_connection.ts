@@ -61,7 +61,7 @@ export class Connection implements Socket {
   #hangs = false;
   /** When the client last sent or received something. */
   #lastSign: number;
-  /** When the last thing under way arrives: nothing overtakes on one
+  /** When the last thing in flight arrives: nothing overtakes on one
    * connection. */
   #lastArrival: number;
 
