@@ -127,7 +127,12 @@ export async function showsText(
   selector: string,
   wanted: string,
 ): Promise<void> {
-  await eventually(async () => (await text(tab, selector)).includes(wanted));
+  let shown = "";
+  await eventually(async () =>
+    (shown = await text(tab, selector)).includes(wanted)
+  ).catch(() => {
+    throw new Error(`${selector} never showed "${wanted}" but "${shown}"`);
+  });
 }
 
 let presses = 0;
