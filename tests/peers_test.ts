@@ -102,12 +102,15 @@ testOnLinux(
       const { stdout } = await run(["cat", `/proc/${server.pid}/status`]);
       return Number(/VmRSS:\s+(\d+)/.exec(stdout)![1]) / 1000;
     };
-    const sample = async (name: string) => {
+    const counted = async () => {
       const text = await (await fetch(`${url}metrics`)).text();
-      const samples = text.matchAll(
-        new RegExp(`^ws_random_${name}(?:\\{.*\\})? (\\d+)$`, "gm"),
-      );
-      return [...samples].reduce((sum, [, value]) => sum + Number(value), 0);
+      const sum = (name: string) =>
+        [...text.matchAll(
+          new RegExp(`^ws_random_${name}(?:\\{.*\\})? (\\d+)$`, "gm"),
+        )].reduce((sum, [, value]) => sum + Number(value), 0);
+      const open = sum("connections_open");
+      assertEquals(sum("connections_total"), open + sum("closes_total"));
+      return open;
     };
     const before = await memory();
 
@@ -133,11 +136,7 @@ testOnLinux(
     stop.abort();
     assert(await polite > 0);
 
-    await eventually(async () => await sample("connections_open") === 0);
-    assertEquals(
-      await sample("connections_total"),
-      await sample("closes_total"),
-    );
+    await eventually(async () => await counted() === 0);
     const growth = await memory() - before;
     assert(growth < 250, `${growth} MB more than before`);
     using late = await RawSocket.open(port);
