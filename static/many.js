@@ -133,8 +133,8 @@ function sendAll(connection, run) {
     }
   };
   return new Promise((resolve, reject) => {
-    element("stop").onclick = () => {
-      if (performance.now() - run.startedAt < DOUBLE_CLICK_MS) return;
+    element("stop").onclick = (/** @type {MouseEvent} */ { timeStamp }) => {
+      if (timeStamp - run.startedAt < DOUBLE_CLICK_MS) return;
       run.stopped = true;
       reject(new Error("stopped"));
     };
