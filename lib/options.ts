@@ -53,11 +53,11 @@ export const serverCommand = {
     },
     maxBacklog: {
       type: "integer",
-      default: 3_145_728,
+      default: 25_165_824,
       min: 1024,
       max: 1_073_741_824,
-      help: "bytes waiting for slow readers of a worker; over it the slowest " +
-        "get 1008",
+      help: "bytes waiting for slow readers of a worker; over it those that " +
+        "do not read get 1008",
     },
     idleTimeout: {
       type: "decimal",

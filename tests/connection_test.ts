@@ -1,8 +1,9 @@
 // One connection of the server, whatever its peer does.
 
 import { assert, assertEquals } from "@std/assert";
-import { missing, run } from "../harness/process.ts";
+import { missing, run, serverProcess } from "../harness/process.ts";
 import { encode, frame, RawSocket } from "../harness/sockets.ts";
+import { report } from "./client_helpers.ts";
 import { LINES_PROTOCOL } from "../lib/protocol.ts";
 import type { Server } from "../server.ts";
 import { parseResponse } from "../static/proof.js";
@@ -107,6 +108,16 @@ for (
       assertEquals(server.metrics.requests, count);
     }));
 }
+
+test("100 peers that read, with 1,000 requests in flight each, are not closed", async () => {
+  const { server, url } = await serverProcess();
+  await using _ = server;
+  for (const message of ["Message {i}", `${"x".repeat(300)}{i}`]) {
+    const args = ["-n", "200k", "-c", "100", "--message", message];
+    const { code, answered, reconnects, stderr } = await report(url, ...args);
+    assertEquals([code, answered, reconnects], [0, 200_000, 0], stderr);
+  }
+});
 
 const CLOSE_1000 = frame(CLOSE, new Uint8Array([3, 232]));
 

@@ -72,41 +72,52 @@ Deno.test("Outbox hands over something to each socket, however many write nothin
   for (const { outbox } of peers) outbox[Symbol.dispose]();
 });
 
-Deno.test("Backlog overflows the outbox whose socket has not moved for longest", async () => {
-  const backlog = new Backlog(3_000_000);
+/** Fills an outbox so far that most of this waits. */
+function fill({ outbox }: ReturnType<typeof open>): void {
+  for (let i = 0; i < 15_000; i++) outbox.send("Message 7 42");
+}
+
+Deno.test("Backlog overflows an outbox whose socket does not move, and none whose does", async () => {
+  const backlog = new Backlog(6_000_000);
   const [mute, reader] = [open(backlog), open(backlog)];
-  const fill = ({ outbox }: ReturnType<typeof open>) => {
-    for (let i = 0; i < 15_000; i++) outbox.send("Message 7 42");
-  };
+  fill(mute);
   fill(mute);
   fill(reader);
-  assert(mute.outbox.size > 0 && reader.outbox.size > 0);
-  const { length } = reader.sink.sent;
-  await eventually(() => { // the reader is seen to move
-    reader.sink.write();
-    return reader.sink.sent.length > length;
+  await eventually(() => {
+    reader.sink.bufferedAmount -= 100;
+    if (reader.outbox.size < 2_000_000) fill(reader);
+    return mute.overflowed;
   });
-  for (let i = 0; i < 50_000 && !mute.overflowed; i++) {
-    reader.outbox.send("Message 7 42");
-  }
-  assertEquals([mute.overflowed, reader.overflowed], [true, false]);
-  assertEquals(mute.outbox.size, 0);
+  assertEquals([mute.outbox.size, reader.overflowed], [0, false]);
   for (const { outbox } of [mute, reader]) outbox[Symbol.dispose]();
+});
+
+Deno.test("Backlog overflows the fullest outbox at twice its size, moving or not", () => {
+  const backlog = new Backlog(2_000_000);
+  const [small, big] = [open(backlog), open(backlog)];
+  fill(small);
+  assert(small.outbox.size > 0);
+  while (!big.overflowed) {
+    big.outbox.send("Message 7 42");
+    assert(small.outbox.size + big.outbox.size <= 4_000_000);
+  }
+  assertEquals(small.overflowed, false);
+  for (const { outbox } of [small, big]) outbox[Symbol.dispose]();
 });
 
 Deno.test("Outbox gives back what is shared as its socket writes, and when it ends", () => {
   const backlog = new Backlog(1e9);
   const { outbox, sink } = open(backlog);
-  const fill = () => {
+  const send = () => {
     for (let i = 0; i < 5000; i++) outbox.send("Message 7 42");
   };
-  fill();
+  send();
   const shared = backlog.shared;
   assert(shared > 0);
   sink.bufferedAmount /= 2; // half of it written
   outbox.send("Message 7 42");
   assert(backlog.shared < shared / 2, "half is not given back");
-  fill();
+  send();
   outbox[Symbol.dispose]();
   assertEquals(backlog.shared, 0);
 });
