@@ -20,8 +20,9 @@ const BEYOND_GRACE_MS = 1000;
  * which worker it is, from 0 on. At the second, whatever it is, it shuts down. */
 type Start = [ServerOptions, memory: SharedArrayBuffer, index: number];
 
-/** What a worker tells: where it listens, and at last why it has ended. */
-type Report = { url: string } | { ended: string };
+/** What a worker tells: where it listens, and at last why it has ended, if it was
+ * not told to. */
+type Report = { url: string } | { ended?: string };
 
 /** How many workers a value of `--workers` means. */
 export function workerCount(text: string): number {
@@ -72,17 +73,17 @@ export class Workers {
     const start: Start = [this.#options, this.#memory, index];
     worker.postMessage(start);
     return new Promise((resolve, reject) => {
-      let end = reject;
-      const ended = (reason: string) => {
+      let died = reject;
+      const ended = (reason?: string) => {
         worker.terminate();
         this.metrics.abandon(index);
         this.#running.delete(index);
         if (this.#running.size === 0) this.#onEmpty();
-        end(new Error(reason));
+        if (reason !== undefined) died(new Error(reason));
       };
       worker.onmessage = ({ data }: MessageEvent<Report>) => {
-        if ("ended" in data) return ended(data.ended);
-        end = (error) => this.#replace(index, error);
+        if (!("url" in data)) return ended(data.ended);
+        died = (error) => this.#replace(index, error);
         resolve(data.url);
       };
       worker.onerror = (event) => {
@@ -93,11 +94,12 @@ export class Workers {
   }
 
   #replace(index: number, { message }: Error): void {
-    if (this.#draining) return;
+    const more = this.#draining ? "" : ", to be replaced";
     this.#notices.add(
       "worker",
-      (count) => `${counted(count, "worker")} died, to be replaced: ${message}`,
+      (count) => `${counted(count, "worker")} died${more}: ${message}`,
     );
+    if (this.#draining) return;
     setTimeout(() => {
       if (this.#draining) return;
       this.#open(index).catch((error) => this.#replace(index, error));
@@ -142,7 +144,7 @@ export function work(
     const server = startServer(options, new Metrics(memory, index));
     scope.onmessage = async () => {
       await (await server).shutdown();
-      report({ ended: "told to" });
+      report({});
     };
     await server.then(
       ({ url }) => report({ url }),

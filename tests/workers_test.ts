@@ -9,67 +9,16 @@ import {
 } from "../harness/process.ts";
 import { frame, HANDSHAKE, RawSocket } from "../harness/sockets.ts";
 import { eventually, testOnLinux } from "./helpers.ts";
-
-/** The inodes of the sockets that listen on a port of IPv4, of all processes. */
-async function listeners(port: number): Promise<string[]> {
-  const { stdout } = await run(["cat", "/proc/net/tcp"]);
-  const hex = port.toString(16).toUpperCase().padStart(4, "0");
-  return stdout.split("\n").map((line) => line.trim().split(/\s+/))
-    .filter(([, local, , state]) =>
-      local?.endsWith(`:${hex}`) && state === "0A"
-    )
-    .map((fields) => fields[9]);
-}
-
-/** Waits until one that listened before does so no more. */
-async function untilOneIsGone(port: number, before: string[]): Promise<void> {
-  await eventually(async () => {
-    const now = await listeners(port);
-    return !before.every((inode) => now.includes(inode));
-  });
-}
-
-async function connectionsOpen(port: number): Promise<number> {
-  return Number(/"connections":(\d+)/.exec(await get(port, "/healthz"))![1]);
-}
-
-/** Asks on a connection of its own, so that another worker may answer. */
-async function get(port: number, path: string): Promise<string> {
-  using client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
-  const response = await fetch(`http://127.0.0.1:${port}${path}`, { client });
-  return `${response.status} ${await response.text()}`;
-}
-
-/** The samples of `/metrics` by name; the same whoever answers. */
-async function metrics(port: number): Promise<Record<string, number>> {
-  const texts = await Promise.all(
-    Array.from({ length: 16 }, async () =>
-      (await get(port, "/metrics"))
-        .replace(/\nws_random_uptime_seconds \d+/, "")),
-  );
-  assertEquals(new Set(texts).size, 1, "workers differ");
-  return Object.fromEntries(
-    [...texts[0].matchAll(/^ws_random_(\S+) (\d+)$/gm)]
-      .map(([, name, value]) => [name, Number(value)]),
-  );
-}
-
-function openSockets(port: number, count: number): Promise<RawSocket[]> {
-  return Promise.all(
-    Array.from({ length: count }, () => RawSocket.open(port)),
-  );
-}
-
-function dispose(sockets: RawSocket[]): void {
-  for (const socket of sockets) socket[Symbol.dispose]();
-}
-
-/** The response to a request; nothing if the connection ends instead. */
-async function ask(socket: RawSocket, text: string) {
-  await socket.write(frame(1, text)).catch(() => {});
-  const answer = await socket.frame();
-  return answer && new TextDecoder().decode(answer.payload);
-}
+import {
+  ask,
+  connectionsOpen,
+  dispose,
+  get,
+  listeners,
+  metrics,
+  openSockets,
+  untilOneIsGone,
+} from "./workers.ts";
 
 testOnLinux("workers share one port and count together", async () => {
   const { server, url, port } = await serverProcess("--workers", "3");
@@ -214,6 +163,27 @@ testOnLinux(
       server.kill("SIGTERM");
       assertEquals(await server.end(), 0);
       dispose(sockets);
+    }),
+);
+
+testOnLinux(
+  "a worker that dies while it drains is said, and not replaced",
+  () =>
+    withFaultyServer(async (server, port) => {
+      const [socket] = await openSockets(port, 1);
+      server.kill("SIGTERM");
+      await eventually(async () => { // it drains as long as this peer asks
+        assertMatch(await ask(socket, "a") ?? "", /^a /);
+        return (await get(port, "/healthz")).startsWith("503");
+      });
+      assertEquals(await ask(socket, "die"), undefined);
+      const [code, stderr] = await Promise.all([server.end(), server.stderr()]);
+      assertEquals(code, 0);
+      assertMatch(
+        stderr,
+        /^ws-random: 1 worker died: RangeError: a fault of the/,
+      );
+      dispose([socket]);
     }),
 );
 
