@@ -10,9 +10,11 @@
 /** A handshake, or the probe before one, that is not answered for so long is
  * given up, in milliseconds. */
 const ATTEMPT_MS = 5000;
-/** The same for a handshake after a fast probe, in milliseconds: it has ten times
- * what the probe took besides, so that a slow network stays enough. */
-const FAST_ATTEMPT_MS = 1000;
+/** The same for a handshake after a fast probe, in milliseconds. It also has ten
+ * times what the probe took, so that a slow network stays enough, and each one after
+ * another that was not answered has twice as long. Firefox goes on with one that was
+ * given up for 20 s and has six connections at most: so there are never more. */
+const FAST_ATTEMPT_MS = 2000;
 /** The first delay between two attempts, in milliseconds; each one is twice the
  * one before. */
 const DELAY_MS = 250;
@@ -50,6 +52,10 @@ export class Connection {
   #retry;
   /** Attempts since the connection ended. */
   #attempts = 0;
+  /** Handshakes in a row that were not answered, or not yet. */
+  #hung = 0;
+  /** Why there is no connection. */
+  #reason = "there is no connection yet";
   /** Sockets opened. Each has a path of its own: Firefox holds back every new
    * WebSocket to a path where one has failed, half as long again each time, up to
    * a minute. */
@@ -62,6 +68,7 @@ export class Connection {
     this.#onState = onState;
     const startAnew = () => {
       if (this.state === "connected" || document.hidden) return;
+      this.#hung = 0;
       this.#drop();
       this.#attempt();
     };
@@ -85,7 +92,7 @@ export class Connection {
    */
   request(text) {
     if (this.state !== "connected") {
-      return Promise.reject(new Error("there is no connection yet"));
+      return Promise.reject(new Error(this.#reason));
     }
     const request = Promise.withResolvers();
     this.#socket?.send(text);
@@ -93,14 +100,16 @@ export class Connection {
     return request.promise;
   }
 
-  /** @param {number} attemptMs How long the handshake may take. */
-  #open(attemptMs) {
+  /** @param {number} probeMs What the probe took. */
+  #open(probeMs) {
     clearTimeout(this.#retry);
     const socket = this.#socket = new WebSocket(`/ws/${this.#opened++}`);
+    const fast = FAST_ATTEMPT_MS * 2 ** this.#hung++ + 10 * probeMs;
+    const attemptMs = Math.min(ATTEMPT_MS, fast);
     this.#expect(attemptMs, "the handshake was not answered");
     socket.onopen = () => {
       clearTimeout(this.#deadline);
-      this.#attempts = 0;
+      this.#attempts = this.#hung = 0;
       this.#become("connected");
     };
     socket.onmessage = ({ data }) => {
@@ -108,7 +117,10 @@ export class Connection {
       clearTimeout(this.#deadline);
       if (this.#unanswered.length > 0) this.#expectAnswer();
     };
-    socket.onclose = (event) => this.#end(reasonOf(event));
+    socket.onclose = (event) => {
+      this.#hung = 0;
+      this.#end(reasonOf(event));
+    };
   }
 
   #expectAnswer() {
@@ -141,6 +153,7 @@ export class Connection {
 
   /** @param {string} reason */
   #fail(reason) {
+    this.#reason = reason;
     this.#drop();
     for (const { reject } of this.#unanswered.splice(0)) {
       reject(new Error(reason));
@@ -172,10 +185,8 @@ export class Connection {
     const up = await fetch("/healthz", { cache: "no-store", signal })
       .then(({ status }) => status < 500, () => false); // 503 while it drains
     if (this.#socket) return; // another probe was faster
-    if (up) {
-      const probeMs = performance.now() - startedAt;
-      this.#open(Math.min(ATTEMPT_MS, FAST_ATTEMPT_MS + 10 * probeMs));
-    } else this.#become("offline");
+    if (up) this.#open(performance.now() - startedAt);
+    else this.#become("offline");
   }
 
   /** @param {State} state */

@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { type Engine, ENGINES, type Tab } from "../harness/browser.ts";
 import { makeCertificate, serverProcess } from "../harness/process.ts";
+import { delay } from "./proxy.ts";
 import type { Server } from "../server.ts";
 import { eventually, withServer } from "./helpers.ts";
 import { press, sendAll, showsText, status, testIn, text } from "./page.ts";
@@ -15,6 +16,8 @@ class Gate implements Disposable {
   /** Requests that begin like this are taken and never answered. */
   swallows = /^$/;
   swallowed = 0;
+  /** Handshakes are handed on after so long, in milliseconds. */
+  slow = 0;
 
   constructor(readonly port: number) {
     this.#serve();
@@ -35,10 +38,13 @@ class Gate implements Disposable {
     this.#connections.push(server);
     server.readable.pipeTo(client.writable).catch(() => {});
     const swallow = new TransformStream<Uint8Array, Uint8Array>({
-      transform: (bytes, controller) => {
-        if (this.swallows.test(new TextDecoder().decode(bytes))) {
-          this.swallowed++;
-        } else controller.enqueue(bytes);
+      transform: async (bytes, controller) => {
+        const text = new TextDecoder().decode(bytes);
+        if (this.swallows.test(text)) this.swallowed++;
+        else {
+          if (/^GET \/ws/.test(text)) await delay(this.slow);
+          controller.enqueue(bytes);
+        }
       },
     });
     await client.readable.pipeThrough(swallow).pipeTo(server.writable);
@@ -124,6 +130,18 @@ throughGate(
     await eventually(() => gate.swallowed > 0);
     await status(tab, "offline");
     gate.swallows = /^$/; // the one that is swallowed stays so
+    await status(tab, "connected");
+    assert(await press(tab));
+  },
+);
+
+throughGate(
+  ENGINES,
+  "a handshake that takes four seconds is waited for, if not the first time",
+  async (tab, gate) => {
+    gate.slow = 4000;
+    gate.cut();
+    await status(tab, "offline");
     await status(tab, "connected");
     assert(await press(tab));
   },
