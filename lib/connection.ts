@@ -46,12 +46,12 @@ const TRY_AGAIN_LATER = 1013;
  * - `opening`: the 101 is on its way
  * - `open`: each request is answered
  * - `draining`: as well, and it is closed as soon as nothing is left to answer
- * - `faulty`: the peer broke a rule; nothing more is answered, and it is closed as
- *   soon as it is quiet
+ * - `deaf`: nothing more is answered, for the peer broke a rule or asks on and on
+ *   while it drains; it is closed as soon as it is quiet
  * - `closing`: the close frame is sent
  * - `over`: not counted any more
  */
-type State = "opening" | "open" | "draining" | "faulty" | "closing" | "over";
+type State = "opening" | "open" | "draining" | "deaf" | "closing" | "over";
 
 /** What the connections of a server share. */
 export interface Shared {
@@ -79,6 +79,9 @@ export class Connection {
   #activeAt = 0;
   /** Until when a peer that is to be closed may go on sending, in milliseconds. */
   #deadline = 0;
+  /** Whether a request came, while it drains, before the response to another one was
+   * written: the peer has several in flight. */
+  #pipelines = false;
 
   /**
    * @param socket As `Deno.upgradeWebSocket` returns it.
@@ -116,7 +119,8 @@ export class Connection {
   /**
    * Answers what has arrived, then closes with 1001. A fault keeps its own code.
    *
-   * @param milliseconds How long the peer may go on asking.
+   * @param milliseconds How long the peer may go on asking. With several requests in
+   * flight it may send on for half as long again, and is not answered.
    */
   drain(milliseconds: number): void {
     if (this.#state === "opening") {
@@ -153,6 +157,7 @@ export class Connection {
     if (this.#state !== "open") {
       this.#activeAt = performance.now();
       if (this.#state !== "draining") return;
+      this.#pipelines ||= this.#socket.bufferedAmount > 0;
     }
     const { maxMessage } = this.#shared.options;
     if (typeof data !== "string") {
@@ -171,20 +176,21 @@ export class Connection {
     this.#outbox.send(response);
     // Right after a response nothing is on its way from a peer that asks one by
     // one, so it sees the close frame.
-    if (this.#state === "draining" && performance.now() > this.#deadline) {
-      this.#close();
-    }
+    if (
+      this.#state === "draining" && !this.#pipelines &&
+      performance.now() > this.#deadline
+    ) this.#close();
   }
 
   #fault(code: number, reason: string): void {
-    this.#state = "faulty";
+    this.#state = "deaf";
     this.#closeWhenQuiet(code, reason, FAULT_QUIET_MS, FAULT_MS);
   }
 
   /** Too much waits for this peer: what it has sent is unread for sure, so there
    * is no use in waiting until it is quiet. */
   #overflow(): void {
-    if (this.#state !== "faulty") {
+    if (this.#state !== "deaf") {
       this.#code = POLICY_VIOLATION;
       this.#reason = "too many responses wait to be read (--max-backlog)";
     }
@@ -204,9 +210,14 @@ export class Connection {
     const look = () => {
       const now = performance.now();
       const quietAt = (this.#outbox.size > 0 ? now : this.#activeAt) + quietMs;
-      const closeAt = Math.min(quietAt, this.#deadline + quietMs);
-      if (now >= closeAt) this.#close();
-      else this.#wait(closeAt - now, look);
+      const lateAt = this.#deadline + quietMs;
+      if (now < Math.min(quietAt, lateAt)) {
+        this.#wait(Math.min(quietAt, lateAt) - now, look);
+      } else if (now < quietAt && this.#state === "draining") {
+        // Without answers its requests in flight come to an end.
+        this.#state = "deaf";
+        this.#closeWhenQuiet(code, reason, quietMs, milliseconds / 2);
+      } else this.#close();
     };
     look();
   }

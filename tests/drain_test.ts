@@ -56,6 +56,25 @@ test("50 peers that ask one by one without a pause all see 1001", async () => {
   await stopped;
 });
 
+test("peers that go on asking with 1,000 requests in flight all see 1001", async () => {
+  const server = await startServer({ port: 0, grace: 2 });
+  const one = frame(TEXT, "and one more");
+  const peers = Array.from({ length: 5 }, async () => {
+    using socket = await RawSocket.open(portOf(server.url));
+    const window = await new Blob(new Array(1000).fill(one)).bytes();
+    await socket.write(window);
+    for (;;) {
+      const { opcode, payload } = await socket.frame() ?? {};
+      if (opcode !== TEXT) return payload?.slice(0, 2).join();
+      await socket.write(one);
+    }
+  });
+  await eventually(() => server.metrics.requests > 10_000);
+  const stopped = server.shutdown();
+  assertEquals(await Promise.all(peers), new Array(5).fill("3,233"));
+  await stopped;
+});
+
 test("a fault during a drain keeps its own code", async () => {
   const server = await startServer({ port: 0 });
   const port = portOf(server.url);
