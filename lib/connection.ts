@@ -153,7 +153,7 @@ export class Connection {
   #opened(): void {
     if (this.#state === "over") return this.#socket.close(TRY_AGAIN_LATER);
     this.#state = "open";
-    clearTimeout(this.#timer);
+    this.#stopWaiting();
   }
 
   #receive(data: unknown): void {
@@ -243,7 +243,7 @@ export class Connection {
   #over(code: number, failure?: string): void {
     if (this.#state === "over") return; // Deno tells of a dropped peer twice
     this.#state = "over";
-    clearTimeout(this.#timer);
+    this.#stopWaiting();
     this.#outbox[Symbol.dispose]();
     const { metrics, notices } = this.#shared;
     const label = this.#code || code || ABNORMAL;
@@ -261,8 +261,16 @@ export class Connection {
   }
 
   #wait(milliseconds: number, then: () => void): void {
+    this.#stopWaiting();
+    const timer = this.#timer = setTimeout(() => {
+      if (timer === this.#timer) then();
+    }, milliseconds);
+  }
+
+  /** With Deno 2.6.8 a timer that was due and then cleared has called back. */
+  #stopWaiting(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(then, milliseconds);
+    this.#timer = undefined;
   }
 }
 
