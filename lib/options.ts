@@ -49,7 +49,7 @@ export const serverCommand = {
       default: 65_536,
       min: 1,
       max: MAX_MESSAGE_BYTES,
-      help: "bytes of a request; larger ones close with 1009",
+      help: "bytes of a message; larger ones close with 1009",
     },
     maxBacklog: {
       type: "integer",
@@ -202,6 +202,11 @@ function checkUrl(text: string): string {
   const url = URL.parse(text.replace(/^http(?=s?:)/i, "ws"));
   if (!url || !/^wss?:$/.test(url.protocol)) {
     throw new Error("is not a URL like ws://127.0.0.1:8000/ws");
+  }
+  try {
+    decodeURIComponent(url.username + url.password);
+  } catch {
+    throw new Error("has a % in its user or password that is not %25");
   }
   url.hash = ""; // never sent, and the WebSocket constructor refuses it
   return url.href;

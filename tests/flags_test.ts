@@ -156,6 +156,7 @@ Deno.test("a usage error names the option and the value", () => {
     [["--count= 5"], /^--count: " 5" is not/],
     [["--timeout=0"], /^--timeout: "0" is not a number from 0.1 to/],
     [["ftp://x"], /^url: "ftp:\/\/x" is not a URL like ws:/],
+    [["ws://a:%zz@x"], /^url: "ws:\/\/a:\*\*\*@x" has a % in its user or pa/],
     [["localhost:8000"], /^url: "localhost:8000" is not a URL like ws:/],
     [["ws://a", "ws://b"], /^unexpected argument "ws:\/\/b"$/],
   ];
