@@ -6,6 +6,7 @@
  * @module
  */
 
+import { setTimeout as delay } from "node:timers/promises";
 import {
   complain,
   EXIT_FAILURE,
@@ -22,7 +23,7 @@ import {
   verdict,
 } from "./lib/report.ts";
 import { longestRequest } from "./lib/requests.ts";
-import { Run, SWIFT_BYTES } from "./lib/run.ts";
+import { Run, UNSPLIT_BYTES } from "./lib/run.ts";
 import {
   cut,
   escapeText,
@@ -126,9 +127,9 @@ function checkMessage({ batch, message, count }: ClientOptions): void {
       "--message: has a line break, which ends a request of a --batch",
     );
   }
-  if (longestRequest(message, count) > SWIFT_BYTES) {
+  if (longestRequest(message, count) > UNSPLIT_BYTES) {
     complain(
-      `requests over ${SWIFT_BYTES} bytes may take 44 ms longer each, ` +
+      `requests over ${UNSPLIT_BYTES} bytes may take 44 ms longer each, ` +
         "by the way that Deno's WebSocket client writes them",
     );
   }
@@ -189,10 +190,6 @@ function columns(): number {
   } catch {
     return 80; // what most terminals have
   }
-}
-
-function delay(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 /**

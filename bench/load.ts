@@ -5,6 +5,7 @@
  * @module
  */
 
+import { setTimeout as delay } from "node:timers/promises";
 import { encode, frame, RawSocket } from "../harness/sockets.ts";
 
 /** How a server is loaded. */
@@ -141,8 +142,4 @@ function soon(): Promise<void> {
   return gathering ??= delay(GATHER_MS).then(() => {
     gathering = undefined;
   });
-}
-
-function delay(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

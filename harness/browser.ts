@@ -5,8 +5,9 @@
  * @module
  */
 
+import { setTimeout as delay } from "node:timers/promises";
 import type { Browser as Puppeteer } from "puppeteer-core";
-import { missing, Process } from "./process.ts";
+import { freePort, missing, Process } from "./process.ts";
 
 /** What one of them needs, where Debian's packages put it. */
 const PROGRAMS = {
@@ -90,7 +91,7 @@ async function startWebKit(): Promise<Browser> {
   start([driverPath, `--port=${port}`], { DISPLAY: `:${display}` });
   const driver = `http://127.0.0.1:${port}`;
   while (!await fetch(`${driver}/status`).then((r) => r.text(), () => "")) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await delay(20);
   }
   const started = stack.move();
   return {
@@ -108,11 +109,6 @@ async function startWebKit(): Promise<Browser> {
     },
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 /** Sends a command of the WebDriver protocol (https://www.w3.org/TR/webdriver2/)

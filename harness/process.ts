@@ -16,7 +16,8 @@ export const NO_PERMISSIONS = !["net", "read", "write", "run", "env", "sys"]
   );
 
 /** Whether a tool is missing here, so that a test is ignored; never in CI, where
- * all must be there. The command asks for its version, say. */
+ * all must be there. The
+ * arguments only make it succeed: `--version`, say. */
 export function missing(path: string, ...args: string[]): boolean {
   if (NO_PERMISSIONS || Deno.env.get("CI")) return NO_PERMISSIONS;
   try {
@@ -38,6 +39,12 @@ export function task(
 ): string[] {
   const [, verb, ...args] = config.tasks[name].command.split(" ");
   return [Deno.execPath(), verb, ...permissions, ...args];
+}
+
+/** A port that is free now. */
+export function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
 }
 
 /** What a command that has ended did. */

@@ -65,11 +65,8 @@ function connector({ url, ca, header, batch }: ClientOptions): () => WebSocket {
   if ((target.username || target.password) && !headers.has("authorization")) {
     // Deno 2.6 leaves it out.
     const user = decodeURIComponent(`${target.username}:${target.password}`);
-    const bytes = new TextEncoder().encode(user);
-    headers.set(
-      "authorization",
-      `Basic ${btoa(String.fromCharCode(...bytes))}`,
-    );
+    const base64 = new TextEncoder().encode(user).toBase64();
+    headers.set("authorization", `Basic ${base64}`);
   }
   target.username = target.password = "";
   const client = ca === undefined ? undefined : trusting(ca);

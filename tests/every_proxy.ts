@@ -4,6 +4,7 @@
  * @module
  */
 
+import { setTimeout as delay } from "node:timers/promises";
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import {
   makeCertificate,
@@ -16,7 +17,6 @@ import { encode, HANDSHAKE, RawSocket } from "../harness/sockets.ts";
 import { eventually, next, type Test } from "./helpers.ts";
 import {
   busyCore,
-  delay,
   load,
   type Proxy,
   type Running,

@@ -1,8 +1,9 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { assertEquals } from "@std/assert";
 import { missing, ROOT, run } from "../harness/process.ts";
 import { eventually, next, testIf } from "./helpers.ts";
 import { testProxy, testSilence } from "./every_proxy.ts";
-import { busyCore, delay, load, type Proxy, withProxy } from "./proxy.ts";
+import { busyCore, load, type Proxy, withProxy } from "./proxy.ts";
 
 const test = testIf(!missing("haproxy", "-v"));
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { setTimeout as delay } from "node:timers/promises";
 import { assertEquals, assertMatch } from "@std/assert";
 import { NO_PERMISSIONS, run } from "../harness/process.ts";
 import { HANDSHAKE, RawSocket } from "../harness/sockets.ts";
@@ -121,7 +122,7 @@ export async function eventually(
   const givenUp = AbortSignal.timeout(60_000);
   while (!await holds()) {
     if (givenUp.aborted) throw new Error(`never came true: ${holds}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await delay(10);
   }
 }
 

@@ -1,9 +1,9 @@
 // The page's connection: what ends it, and how it comes back.
 
+import { setTimeout as delay } from "node:timers/promises";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { type Engine, ENGINES, type Tab } from "../harness/browser.ts";
 import { makeCertificate, serverProcess } from "../harness/process.ts";
-import { delay } from "./proxy.ts";
 import type { Server } from "../server.ts";
 import { eventually, withServer } from "./helpers.ts";
 import { press, sendAll, showsText, status, testIn, text } from "./page.ts";

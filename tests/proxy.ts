@@ -6,6 +6,7 @@
  */
 
 import {
+  freePort,
   Process,
   type Result,
   ROOT,
@@ -76,12 +77,6 @@ export async function withProxy(
   }
 }
 
-/** A port that is free now. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
 function listens(port: number): Promise<boolean> {
   return RawSocket.connect(port).then((socket) => {
     socket[Symbol.dispose]();
@@ -98,8 +93,4 @@ export function load(port: number, count: string): Promise<Result> {
 /** Keeps a core busy until it is disposed of. */
 export function busyCore(): Process {
   return new Process([Deno.execPath(), "eval", "for (;;);"]);
-}
-
-export function delay(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
