@@ -29,7 +29,7 @@ const { code } = await new Deno.Command(Deno.execPath(), {
     "--quiet",
     "--no-prompt",
     "--allow-net",
-    "--allow-read", // for --ca, --cert and --key; given up after start
+    "--allow-read", // for --ca, --cert and --key
     "--allow-env=HOST,PORT,TERM",
     "--output=ws-random",
     ...Deno.args,
