@@ -46,22 +46,21 @@ const HELP = [
   "Without a command it is the server. Each command has a --help of its own.",
 ].join("\n");
 
-function main([first, ...rest]: string[]): Promise<number> {
-  const done = (status: number) => Promise.resolve(status);
+function main([first, ...rest]: string[]): number | Promise<number> {
   if (first === "--help" || first === "-h" || first === "help") {
     console.log(HELP);
-    return done(EXIT_OK);
+    return EXIT_OK;
   }
   if (first === "--version" || first === "-V") {
     console.log(`ws-random ${VERSION}`);
-    return done(EXIT_OK);
+    return EXIT_OK;
   }
   if (first === undefined) return server([]);
   if (first.startsWith("-")) return server([first, ...rest]);
   const run = COMMANDS.find(([{ name }]) => name === first)?.[1];
   if (run) return run(rest);
   complain(`unknown command ${JSON.stringify(first)}; see ws-random --help`);
-  return done(EXIT_USAGE);
+  return EXIT_USAGE;
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

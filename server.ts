@@ -58,7 +58,7 @@ export interface Server {
   /** What it has counted. */
   metrics: Metrics;
   /** Takes no more connections, answers what has arrived, closes every
-   * connection with 1001 and stops listening. Takes `--grace` at the most. */
+   * connection with 1001 and stops listening. Takes little longer than `--grace`. */
   shutdown(): Promise<void>;
 }
 
@@ -66,7 +66,7 @@ export interface Server {
  * Starts a server.
  *
  * @param options Those that differ from the defaults of `ws-random server`.
- * @param metrics Where it counts.
+ * @param metrics Where it counts; several workers have their own.
  *
  * @throws {Error} If a certificate cannot be read, or the address cannot be
  * listened on. The message says which and what to do.

@@ -221,7 +221,7 @@ export class ClientConnection {
 
   watch(): void {
     const { oldest, size } = this.#inFlight;
-    const trouble = this.#watchdog.look({
+    const trouble = this.#watchdog.check({
       waits: this.state === "connecting" ||
         (this.state === "open" && size > 0),
       oldest,
@@ -242,7 +242,7 @@ export class ClientConnection {
   #break(failure: Failure): void {
     const { world, settings: { retries } } = this.#owner;
     this.#detach();
-    // A policy that lets many requests not through may let fewer, or one.
+    // A server that closes with 1008 for many requests may allow fewer, or one.
     const progress = this.#answered > 0;
     const alone = !progress && this.#window === 1;
     const final = failure.policy ? alone : failure.fatal;
@@ -255,7 +255,7 @@ export class ClientConnection {
     }
     if (final || this.#failures === retries) {
       this.state = "gone";
-      return this.#owner.onGone(this.#epitaph(failure));
+      return this.#owner.onGone(this.#giveUpMessage(failure));
     }
     this.state = "waiting";
     const longest = BACKOFF_MS * BACKOFF_FACTOR ** this.#failures++;
@@ -267,7 +267,7 @@ export class ClientConnection {
     this.#owner.onBroken();
   }
 
-  #epitaph({ message, fatal }: Failure): string {
+  #giveUpMessage({ message, fatal }: Failure): string {
     const { url, retries } = this.#settings;
     if (!fatal && !this.#hasOpened) return `cannot reach ${url}: ${message}`;
     if (fatal || retries === 0) return `${url}: ${message}`;

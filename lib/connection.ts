@@ -30,8 +30,7 @@ const SETTLE_MS = 50;
  * cores, 2 of 36 did not get the close frame after 250 ms, none of 18 after this. */
 const FAULT_QUIET_MS = 1000;
 
-/** How long a peer at fault may go on sending before it is closed all the same,
- * in milliseconds. */
+/** How long a peer at fault may go on sending, in milliseconds. */
 const FAULT_MS = 5000;
 
 /** How long a peer may take for the rest of its opening handshake when the server
@@ -241,7 +240,7 @@ export class Connection {
    * @param failure What ended it, if that was no closing handshake.
    */
   #over(code: number, failure?: string): void {
-    if (this.#state === "over") return; // Deno tells of a dropped peer twice
+    if (this.#state === "over") return; // a close event may follow a timeout or another one
     this.#state = "over";
     this.#stopWaiting();
     this.#outbox[Symbol.dispose]();

@@ -4,8 +4,7 @@
  * @module
  */
 
-/** Why a handshake is refused. */
-export const REFUSAL_REASONS = [
+const REFUSAL_REASONS = [
   "method",
   "upgrade",
   "version",

@@ -6,6 +6,7 @@
  */
 
 import { complain } from "./command.ts";
+import { cut } from "./terminal.ts";
 
 /** The shortest time between two lines of a kind, in milliseconds. */
 const INTERVAL_MS = 60_000;
@@ -71,7 +72,6 @@ export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count > 1 ? "s" : ""}`;
 }
 
-/** Keeps the control characters of a peer from the operator's terminal. */
 function print(text: string): void {
-  complain(text.replaceAll(/[^ -~]/g, "?").slice(0, MAX_CHARACTERS));
+  complain(cut(text, MAX_CHARACTERS));
 }

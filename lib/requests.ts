@@ -50,7 +50,8 @@ export interface Counters {
   endedAt: number;
 }
 
-/** Counters of nothing yet. They take 5 bytes a request, as it is sent. */
+/** Makes the counters of a run: 5 bytes for each request, which the system hands out
+ * as requests are sent. */
 export function createCounters(count: number): Counters {
   return {
     fates: new Uint8Array(count),

@@ -22,7 +22,7 @@ const DEFAULT_WINDOW_BYTES = 1_048_576;
 
 /** A longer message is written in two parts by Deno's client, and the second
  * waits for the first to be acknowledged if nothing follows: some 44 ms. */
-export const SWIFT_BYTES = 1024;
+export const UNSPLIT_BYTES = 1024;
 
 /** The longest time from one tick of the watchdog to the next, in milliseconds. */
 const TICK_MS = 250;
@@ -42,7 +42,7 @@ export interface Outcome {
 }
 
 /** What a run tells while it goes on. */
-export interface Listener {
+export interface RunListener {
   /** A valid response came. */
   onResponse(response: string): void;
   /** A connection gave up, and others go on. */
@@ -56,7 +56,7 @@ export class Run implements Owner {
   readonly settings: Settings;
   #state: "running" | "closing" | "over" = "running";
   #connections: ClientConnection[];
-  #listener: Listener;
+  #listener: RunListener;
   #outcome = Promise.withResolvers<Outcome>();
   #cancelWatch = () => {};
   #cancelClose = () => {};
@@ -66,7 +66,7 @@ export class Run implements Owner {
 
   constructor(
     options: ClientOptions,
-    listener: Listener,
+    listener: RunListener,
     world: World = realWorld(options),
   ) {
     const { count, message, rate, timeout } = options;
@@ -77,7 +77,7 @@ export class Run implements Owner {
         DEFAULT_WINDOW,
         Math.max(1, Math.floor(DEFAULT_WINDOW_BYTES / bytes)),
       );
-    const batch = Math.floor(SWIFT_BYTES / (bytes + 1));
+    const batch = Math.floor(UNSPLIT_BYTES / (bytes + 1));
     this.world = world;
     this.requests = new Requests(message, count, rate);
     this.requests.onEarly = () => this.#pace();

@@ -9,8 +9,8 @@
  * milliseconds, when some are unanswered all the same. */
 const WRONG_MS = 1000;
 
-/** What a connection looks like at a tick. */
-interface Look {
+/** What a connection is like at a tick. */
+interface Sample {
   /** Whether it waits: for the handshake, or for a response. */
   waits: boolean;
   /** The index of its oldest unanswered request. */
@@ -32,7 +32,8 @@ export class Watchdog {
    * request. */
   #wrongTicks = 0;
 
-  /** @param timeout and how long a tick is, in milliseconds. */
+  /** @param timeout How long a request may be unanswered, in milliseconds.
+   * @param tick From one check to the next, in milliseconds. */
   constructor(timeout: number, tick: number) {
     this.#timeout = timeout;
     this.#tick = tick;
@@ -45,10 +46,11 @@ export class Watchdog {
     this.#oldestTicks = -1; // the first tick begins to count
   }
 
-  /** @returns What is the matter, if anything: nothing came for too long, or
-   * something came for each request that was not its response. */
-  look(
-    { waits, oldest, sent, responses }: Look,
+  /** @returns What is wrong, if anything: the handshake or the oldest request had no
+   * answer for too long, or for each request something came that was not its
+   * response. */
+  check(
+    { waits, oldest, sent, responses }: Sample,
   ): "silent" | "wrong" | undefined {
     const messages = sent + responses;
     const same = waits && oldest === this.#oldest;

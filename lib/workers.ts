@@ -62,7 +62,10 @@ export class Workers {
       { length: count - 1 },
       (_, i) => this.#open(i + 1),
     );
-    await Promise.all(others);
+    await Promise.all(others).catch(async (error) => {
+      await this.shutdown();
+      throw error;
+    });
     return this;
   }
 
