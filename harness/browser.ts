@@ -111,6 +111,9 @@ async function startWebKit(): Promise<Browser> {
   };
 }
 
+/** How long a command may take, in milliseconds. */
+const COMMAND_MS = 30_000;
+
 /** Sends a command of the WebDriver protocol (https://www.w3.org/TR/webdriver2/)
  * and returns its value. */
 async function command(
@@ -122,6 +125,7 @@ async function command(
 ): Promise<any> {
   const response = await fetch(base + path, {
     method,
+    signal: AbortSignal.timeout(COMMAND_MS), // it has hung for ever
     body: JSON.stringify(body),
   });
   const { value } = await response.json();
