@@ -33,43 +33,29 @@ export type Visit = (
   steps: (tab: Tab) => Promise<void>,
 ) => Promise<void>;
 
-/** What runs beside something else that it cannot tell apart from leaks of its
- * own: the browser, which goes on, and the other engines. */
-const SIDE_BY_SIDE = {
-  sanitizeOps: false,
-  sanitizeResources: false,
-  sanitizeExit: false,
-} as const;
-
-/** A test in these engines, side by side: it waits most of the time. */
+/** A test in each of these engines. */
 export function testIn(
   engines: readonly Engine[],
   name: string,
   run: (visit: Visit) => Promise<void>,
 ): void {
-  const visitIn = (engine: Engine): Visit => async (url, steps) => {
-    let browser = browsers.get(engine);
-    if (!browser) browsers.set(engine, browser = startBrowser(engine));
-    await (await browser).use(async (tab) => {
-      await tab.goto(url);
-      await steps(tab);
+  for (const engine of engines) {
+    Deno.test({
+      name: `${name} (${engine})`,
+      ignore: browserMissing(engine),
+      sanitizeOps: false, // the browser goes on
+      sanitizeResources: false,
+      fn: () =>
+        run(async (url, steps) => {
+          let browser = browsers.get(engine);
+          if (!browser) browsers.set(engine, browser = startBrowser(engine));
+          await (await browser).use(async (tab) => {
+            await tab.goto(url);
+            await steps(tab);
+          });
+        }),
     });
-  };
-  Deno.test({
-    name,
-    ignore: engines.every(browserMissing),
-    ...SIDE_BY_SIDE,
-    async fn(t) {
-      await Promise.all(engines.map((engine) =>
-        t.step({
-          name: engine,
-          ignore: browserMissing(engine),
-          ...SIDE_BY_SIDE,
-          fn: () => run(visitIn(engine)),
-        })
-      ));
-    },
-  });
+  }
 }
 
 /** A test in each of these engines, with a page that is connected to a server of
