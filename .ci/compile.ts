@@ -13,6 +13,19 @@ function fail(message: string): never {
   Deno.exit(1);
 }
 
+/** What a program says of its version; why it does not start, if it does not. */
+async function firstWords(path: string): Promise<string> {
+  try {
+    const { stdout } = await new Deno.Command(path, {
+      args: ["--version"],
+      stderr: denort ? "null" : "inherit",
+    }).output();
+    return new TextDecoder().decode(stdout);
+  } catch (error) {
+    return String(error);
+  }
+}
+
 const here = Deno.build.target;
 const { target = here } = parseArgs(Deno.args, { string: ["target"] });
 const denort = Deno.env.get("DENORT_BIN");
@@ -40,12 +53,8 @@ if (code !== 0) Deno.exit(code);
 
 if (target === here) {
   const binary = Deno.build.os === "windows" ? "ws-random.exe" : "ws-random";
-  const { success } = await new Deno.Command(`./${binary}`, {
-    args: ["--version"],
-    stdout: "null",
-    stderr: denort ? "null" : "inherit",
-  }).spawn().status;
-  if (!success) {
+  const said = await firstWords(`./${binary}`);
+  if (!said.startsWith("ws-random ")) {
     await Deno.remove(binary);
     fail(
       denort

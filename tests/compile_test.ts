@@ -80,6 +80,24 @@ testWithDenort(
         assertEquals(result.made, []);
       }
     });
+    await t.step("nothing that is none", async () => {
+      const folder = await Deno.makeTempDir();
+      const text = `${folder}/text`;
+      await Deno.writeTextFile(text, "not a program", { mode: 0o755 });
+      for (const other of ["/bin/ls", text]) {
+        const result = await compile([], { DENORT_BIN: other });
+        assertEquals(result.code, 1, other);
+        // Deno 2.9 says by itself what is wrong with the text.
+        if (other !== text || Deno.version.deno.startsWith("2.6.")) {
+          assertMatch(
+            result.stderr,
+            /^compile: \S+ is not a runtime for Deno /,
+          );
+        }
+        assertEquals(result.made, []);
+      }
+      await Deno.remove(folder, { recursive: true });
+    });
     await t.step("not for another", async () => {
       const args = ["--target=aarch64-unknown-linux-gnu"];
       const result = await compile(args, { DENORT_BIN: denort });
