@@ -40,6 +40,10 @@ const PROGRESS_MS = 100;
  * milliseconds. */
 const LAST_WRITE_MS = 500;
 
+/** A Ctrl-C that also ends the reader of what it prints comes within this after it, in
+ * milliseconds. */
+const INTERRUPTION_MS = 100;
+
 /** How much of a response a terminal is shown. */
 const SHOWN_CHARACTERS = 1000;
 
@@ -81,7 +85,10 @@ export async function runClient(options: ClientOptions): Promise<number> {
   const report = createReport(run.requests.counters, options, stopped);
   if (options.json) output.line(JSON.stringify(report, null, 2));
   await interruption.limit(output.flush());
-  if (output.broken) return cannotWrite(output.broken);
+  if (output.broken) await interruption.soon();
+  if (output.broken && interruption.status === undefined) {
+    return cannotWrite(output.broken);
+  }
   if (failure) complain(failure);
   const bytes = new TextEncoder().encode(summary(report, options));
   await interruption.limit(writeAll(Deno.stderr, bytes).catch(() => {}));
@@ -99,6 +106,8 @@ function untilInterrupted(stop: () => void) {
   const interruption = {
     /** The exit status, once it was interrupted. */
     status: undefined as number | undefined,
+    /** Waits for it for a moment. */
+    soon: () => Promise.race([interrupted.promise, delay(INTERRUPTION_MS)]),
     limit: (write: Promise<void>) =>
       Promise.race([
         write,

@@ -22,6 +22,24 @@ test("Ctrl-C: the report so far, exit 130", () =>
     checkLines(client.stdout, Number(answered));
   }));
 
+test("Ctrl-C that also ends the reader of its output: the report, exit 130", () =>
+  withServer({}, async (url) => {
+    const [deno, ...args] = task("client");
+    const client = new Deno.Command(deno, {
+      args: [...args, url, "--rate=1000", "--count=1m"],
+      cwd: ROOT,
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const reader = client.stdout.getReader();
+    await reader.read();
+    await reader.cancel(); // as `client | wc -l` does
+    client.kill("SIGINT");
+    const stderr = await new Response(client.stderr).text();
+    assertEquals((await client.status).code, 130, stderr);
+    assertMatch(stderr, /\ninterrupted: \d+ of 1000000 requests answered\n$/);
+  }));
+
 test("client | head -3: a quiet end", () =>
   withServer({}, async (url) => {
     const command = [...task("client"), url, "--count", "1m"].join(" ");
