@@ -109,14 +109,12 @@ for (
     }));
 }
 
-test("100 peers that read, with 1,000 requests in flight each, are not closed", async () => {
+test("100 peers that read, with 1,000 short requests in flight each, are not closed", async () => {
   const { server, url } = await serverProcess();
   await using _ = server;
-  for (const message of ["Message {i}", `${"x".repeat(300)}{i}`]) {
-    const args = ["-n", "200k", "-c", "100", "--message", message];
-    const { code, answered, reconnects, stderr } = await report(url, ...args);
-    assertEquals([code, answered, reconnects], [0, 200_000, 0], stderr);
-  }
+  const args = ["-n", "300k", "-c", "100"];
+  const { code, answered, reconnects, stderr } = await report(url, ...args);
+  assertEquals([code, answered, reconnects], [0, 300_000, 0], stderr);
 });
 
 const CLOSE_1000 = frame(CLOSE, new Uint8Array([3, 232]));
