@@ -16,8 +16,7 @@ export const NO_PERMISSIONS = !["net", "read", "write", "run", "env", "sys"]
   );
 
 /** Whether a tool is missing here, so that a test is ignored; never in CI, where
- * all must be there. The
- * arguments only make it succeed: `--version`, say. */
+ * all must be there. The arguments only make it succeed: `--version`, say. */
 export function missing(path: string, ...args: string[]): boolean {
   if (NO_PERMISSIONS || Deno.env.get("CI")) return NO_PERMISSIONS;
   try {

@@ -22,9 +22,6 @@ const HANDSHAKE_MS = 5000;
  * ms, 4 of 8 runs of the page were dropped, which pauses to draw. */
 const QUIET_MS = 250;
 
-/** What has arrived is received within this, in milliseconds. */
-const SETTLE_MS = 50;
-
 /** The same for a peer at fault, in milliseconds: it goes on with what it was doing,
  * and a browser on a busy machine pauses for long to draw. With a load of 12 on two
  * cores, 2 of 36 did not get the close frame after 250 ms, none of 18 after this. */
@@ -32,6 +29,9 @@ const FAULT_QUIET_MS = 1000;
 
 /** How long a peer at fault may go on sending, in milliseconds. */
 const FAULT_MS = 5000;
+
+/** What has arrived is received within this, in milliseconds. */
+const SETTLE_MS = 50;
 
 /** How long a peer may take for the rest of its opening handshake when the server
  * goes, in milliseconds: one that is still there takes a few. */
@@ -240,7 +240,8 @@ export class Connection {
    * @param failure What ended it, if that was no closing handshake.
    */
   #over(code: number, failure?: string): void {
-    if (this.#state === "over") return; // a close event may follow a timeout or another one
+    // A close event may follow a timeout, or another one.
+    if (this.#state === "over") return;
     this.#state = "over";
     this.#stopWaiting();
     this.#outbox[Symbol.dispose]();

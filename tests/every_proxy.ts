@@ -24,6 +24,9 @@ import {
   withProxy,
 } from "./proxy.ts";
 
+/** Half a second for those that go on asking. */
+const SHORT_DRAIN = "--grace=1";
+
 /** Defines them for one proxy. */
 export function testProxy(proxy: Proxy, test: Test): void {
   const { name } = proxy;
@@ -137,7 +140,7 @@ export function testProxy(proxy: Proxy, test: Test): void {
   testBehind(
     `both servers behind ${name} restart under load, and every request is answered`,
     restartUnderLoad,
-    { serverArgs: ["--grace=1"] },
+    { serverArgs: [SHORT_DRAIN] },
   );
 
   const inShort = (config: string) => config.replaceAll("10s", "1s");
@@ -271,7 +274,7 @@ async function restart(entry: Running["servers"][number]): Promise<void> {
   await eventually(() => serves(entry.port));
   entry.server.kill("SIGTERM");
   assertEquals(await entry.server.end(), 0);
-  const { server } = await serverProcess(`--port=${entry.port}`, "--grace=1");
+  const { server } = await serverProcess(`--port=${entry.port}`, SHORT_DRAIN);
   entry.server = server;
   await eventually(() => serves(entry.port));
 }
