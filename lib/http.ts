@@ -15,6 +15,8 @@ import oneJs from "../static/one.js" with { type: "text" };
 import faviconSvg from "../static/favicon.svg" with { type: "text" };
 import indexHtml from "../static/index.html" with { type: "text" };
 import proofJs from "../static/proof.js" with { type: "text" };
+import manyCss from "../static/many.css" with { type: "text" };
+import oneCss from "../static/one.css" with { type: "text" };
 import styleCss from "../static/style.css" with { type: "text" };
 import type { Metrics } from "./metrics.ts";
 import { VERSION } from "./version.ts";
@@ -64,6 +66,7 @@ export function reply(
   });
 }
 
+const CSS = "text/css; charset=utf-8";
 const JAVASCRIPT = "text/javascript; charset=utf-8";
 
 /** What is served at a path. The files are imported as text, so that they are
@@ -79,7 +82,9 @@ const FILES: Record<string, { text: string; type: string }> = {
   "/many.js": { text: manyJs, type: JAVASCRIPT },
   "/one.js": { text: oneJs, type: JAVASCRIPT },
   "/proof.js": { text: proofJs, type: JAVASCRIPT },
-  "/style.css": { text: styleCss, type: "text/css; charset=utf-8" },
+  "/style.css": { text: styleCss, type: CSS },
+  "/one.css": { text: oneCss, type: CSS },
+  "/many.css": { text: manyCss, type: CSS },
   "/favicon.svg": { text: faviconSvg, type: "image/svg+xml" },
 };
 

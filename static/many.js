@@ -37,6 +37,13 @@ const bars = Array.from({ length: 100 }, (_, index) => {
   return bar;
 });
 
+for (const number of [1, 25, 50, 75, 100]) {
+  const label = document.createElement("span");
+  label.textContent = String(number);
+  label.style.left = `${number - 0.5}%`; // below the middle of its bar
+  element("axis").append(label);
+}
+
 /**
  * @typedef {object} Run
  * @property {number} sent
