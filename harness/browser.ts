@@ -7,7 +7,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import type { Browser as Puppeteer } from "puppeteer-core";
-import { freePort, missing, Process } from "./process.ts";
+import { freePort, IN_CI, missing, Process } from "./process.ts";
 
 /** What one of them needs, where Debian's packages put it. */
 const PROGRAMS = {
@@ -21,9 +21,13 @@ export type Engine = keyof typeof PROGRAMS;
 export const ENGINES = Object.keys(PROGRAMS) as Engine[];
 
 /** Whether a browser is missing here; see {@linkcode missing}. */
-export function browserMissing(engine: Engine): boolean {
+function browserMissing(engine: Engine): boolean {
   return PROGRAMS[engine].some((path) => missing("test", "-x", path));
 }
+
+/** Those that tests use: the first that is here, and in CI all. */
+export const TESTED = ENGINES.filter((engine) => !browserMissing(engine))
+  .slice(0, IN_CI ? undefined : 1);
 
 /** What the tests need of a page in any engine: a part of puppeteer's. */
 export interface Tab {
@@ -133,21 +137,27 @@ async function command(
   return value;
 }
 
+/** The least width of a window of WebKitGTK's, in pixels. */
+const MIN_WIDTH = 450;
+
 /** The Tab key (WebDriver section 17.4.2). */
 const TAB = "\uE004";
 
 function webKitTab(session: string): Tab {
   const post = (path: string, body: object) =>
     command(session, "POST", path, body);
+  const execute = (script: string, args: string[]) =>
+    post("/execute/sync", { script, args });
   return {
     goto: (url) => post("/url", { url }),
     async setViewport(size) {
-      const { width } = await post("/window/rect", size);
-      const resized = `return new Promise((resolve) => {
-        const look = () => innerWidth === ${width} ? resolve() : requestAnimationFrame(look);
-        look();
-      })`;
-      await post("/execute/sync", { script: resized, args: [] });
+      const width = Math.max(size.width, MIN_WIDTH);
+      await post("/window/rect", { ...size, width });
+      const givenUp = AbortSignal.timeout(COMMAND_MS);
+      while (await execute("return innerWidth", []) !== width) {
+        givenUp.throwIfAborted();
+        await delay(10);
+      }
     },
     async click(selector) {
       const element = await post("/element", {
@@ -156,11 +166,7 @@ function webKitTab(session: string): Tab {
       });
       await post(`/element/${Object.values(element)[0]}/click`, {});
     },
-    evaluate: (run, ...args) =>
-      post("/execute/sync", {
-        script: `return (${run})(...arguments)`,
-        args,
-      }),
+    evaluate: (run, ...args) => execute(`return (${run})(...arguments)`, args),
     keyboard: {
       async press() {
         const [type, value] = ["key", TAB];

@@ -15,10 +15,13 @@ export const NO_PERMISSIONS = !["net", "read", "write", "run", "env", "sys"]
       "granted"
   );
 
-/** Whether a tool is missing here, so that a test is ignored; never in CI, where
- * all must be there. The arguments only make it succeed: `--version`, say. */
+/** In continuous integration all that tests need must be there. */
+export const IN_CI = !NO_PERMISSIONS && Boolean(Deno.env.get("CI"));
+
+/** Whether a tool is missing here, so that a test is ignored; never in CI.
+ * The arguments only make it succeed: `--version`, say. */
 export function missing(path: string, ...args: string[]): boolean {
-  if (NO_PERMISSIONS || Deno.env.get("CI")) return NO_PERMISSIONS;
+  if (NO_PERMISSIONS || IN_CI) return NO_PERMISSIONS;
   try {
     const output = { stdout: "null", stderr: "null" } as const;
     return !new Deno.Command(path, { args, ...output }).outputSync().success;

@@ -36,61 +36,19 @@ export function testProxy(proxy: Proxy, test: Test): void {
     setup?: Setup,
   ) => test(what, () => withProxy(proxy, use, setup));
 
-  testBehind(
-    `10,000 requests on 100 connections through ${name} are each answered exactly once`,
-    async ({ port }) => {
-      const { code, stdout, stderr } = await runClient(
-        `ws://127.0.0.1:${port}/ws`,
-        "--connections=100",
-      );
-      assertEquals(code, 0, stderr);
-      const requests = stdout.trimEnd().split("\n").map((line) =>
-        line.split(" ")[1]
-      );
-      assertEquals(requests.length, 10_000);
-      assertEquals(new Set(requests).size, 10_000);
-    },
-  );
-
-  testBehind(
-    `the page comes through ${name} as the server sends it`,
-    async ({ port, servers }) => {
-      for (const path of ["/", "/app.js", "/style.css"]) {
-        const [direct, proxied] = await Promise.all(
-          [servers[0].port, port].map(async (port) => {
-            const response = await fetch(`http://127.0.0.1:${port}${path}`);
-            const headers = ["content-type", "content-security-policy", "etag"]
-              .map((name) => response.headers.get(name));
-            return [response.status, ...headers, await response.text()];
-          }),
-        );
-        assertEquals(direct[0], 200);
-        assertEquals(proxied, direct);
-      }
-    },
-  );
-
-  testBehind(
-    `behind ${name} the server's own page connects and no other`,
-    async ({ port }) => {
-      const own = `127.0.0.1:${port}`;
-      const status = (headers: Record<string, string>) =>
-        handshake(port, { Host: own, ...headers });
-      assertEquals(await status({ Origin: `http://${own}` }), 101);
-      assertEquals(await status({ Origin: "http://evil.example" }), 403);
-      // The scheme is the proxy's to tell, whatever comes from outside.
-      const https = { Origin: `https://${own}`, "X-Forwarded-Proto": "https" };
-      assertEquals(await status(https), 403);
-      const foreign = { Origin: `http://${own}`, Host: "evil.example" };
-      assertNotEquals(await status(foreign), 101);
-    },
-  );
+  test(`${name} serves the page, and 10,000 requests on 100 connections`, (t) =>
+    withProxy(proxy, async (running) => {
+      const step = (name: string, run: (running: Running) => Promise<void>) =>
+        t.step(name, () => run(running));
+      await step("each request is answered exactly once", answersOnce);
+      await step("the page comes as the server sends it", handsOnPage);
+      await step("the server's own page connects and no other", checksOrigin);
+      await step("this machine sees /metrics", async ({ port }) => {
+        assert((await get(port, "/metrics")).isMetrics);
+      });
+    }));
 
   test(`TLS is ended at ${name}`, () => endsTls(proxy));
-
-  testBehind(`${name} shows /metrics to this machine`, async ({ port }) => {
-    assert((await get(port, "/metrics")).isMetrics);
-  });
 
   const elsewhere = (config: string) =>
     config.replace("127.0.0.0/8", "198.51.100.0/24");
@@ -178,6 +136,47 @@ export function testSilence(proxy: Proxy, test: Test): void {
       change: (config) => config.replaceAll("60s", "4s"),
       serverArgs: ["--idle-timeout=3"],
     }));
+}
+
+async function answersOnce({ port }: Running): Promise<void> {
+  const { code, stdout, stderr } = await runClient(
+    `ws://127.0.0.1:${port}/ws`,
+    "--connections=100",
+  );
+  assertEquals(code, 0, stderr);
+  const requests = stdout.trimEnd().split("\n").map((line) =>
+    line.split(" ")[1]
+  );
+  assertEquals(requests.length, 10_000);
+  assertEquals(new Set(requests).size, 10_000);
+}
+
+async function handsOnPage({ port, servers }: Running): Promise<void> {
+  for (const path of ["/", "/app.js", "/style.css"]) {
+    const [direct, proxied] = await Promise.all(
+      [servers[0].port, port].map(async (port) => {
+        const response = await fetch(`http://127.0.0.1:${port}${path}`);
+        const headers = ["content-type", "content-security-policy", "etag"]
+          .map((name) => response.headers.get(name));
+        return [response.status, ...headers, await response.text()];
+      }),
+    );
+    assertEquals(direct[0], 200);
+    assertEquals(proxied, direct);
+  }
+}
+
+async function checksOrigin({ port }: Running): Promise<void> {
+  const own = `127.0.0.1:${port}`;
+  const status = (headers: Record<string, string>) =>
+    handshake(port, { Host: own, ...headers });
+  assertEquals(await status({ Origin: `http://${own}` }), 101);
+  assertEquals(await status({ Origin: "http://evil.example" }), 403);
+  // The scheme is the proxy's to tell, whatever comes from outside.
+  const https = { Origin: `https://${own}`, "X-Forwarded-Proto": "https" };
+  assertEquals(await status(https), 403);
+  const foreign = { Origin: `http://${own}`, Host: "evil.example" };
+  assertNotEquals(await status(foreign), 101);
 }
 
 /** What a handshake is answered with. */

@@ -31,7 +31,7 @@ testSilence(HAPROXY, test);
 test("HAProxy keeps the connections of a server that stands still for a while", () =>
   withProxy(HAPROXY, async ({ port, servers }) => {
     await using _ = busyCore();
-    const run = load(port, "500k");
+    const run = load(port, "200k");
     const { server } = servers[0];
     await eventually(() => hasAnswered(servers[0].port, 10_000));
     server.kill("SIGSTOP");

@@ -10,10 +10,10 @@
 import type { Page } from "puppeteer-core";
 import {
   type Browser,
-  browserMissing,
   type Engine,
   startBrowser,
   type Tab,
+  TESTED,
 } from "../harness/browser.ts";
 import { parseResponse } from "../static/proof.js";
 import type { Server } from "../server.ts";
@@ -42,7 +42,7 @@ export function testIn(
   for (const engine of engines) {
     Deno.test({
       name: `${name} (${engine})`,
-      ignore: browserMissing(engine),
+      ignore: !TESTED.includes(engine),
       sanitizeOps: false, // the browser goes on
       sanitizeResources: false,
       fn: () =>
