@@ -25,14 +25,14 @@ test("the binary tells the version of deno.json", async () => {
   assertEquals([code, stdout], [0, `ws-random ${config.version}\n`]);
 });
 
-test("the binary's demo", async () => {
+test("the binary's demo answers 10,000 requests exactly once", async () => {
   const { code, stdout, stderr } = await run([BINARY, "demo"], ELSEWHERE);
   assertEquals(code, 0, stderr);
   assertEquals(stdout.trimEnd().split("\n").length, 10_000);
   assertMatch(stderr, /10000 of 10000 requests answered exactly once/);
 });
 
-test("the binary's server, page and client, and SIGTERM", async () => {
+test("the binary serves its page and its client, and drains at SIGTERM", async () => {
   await using server = new Process([BINARY, "server", "--port=0"], ELSEWHERE);
   const [, url] = await server.until(/^Listening on (\S+)\n/);
   const client = await run([BINARY, "client", url, "-n", "2000"], ELSEWHERE);
@@ -52,7 +52,7 @@ const testOnLinux = testIf(
   !missing(BINARY, "--version") && Deno.build.os === "linux",
 );
 
-testOnLinux("the binary's workers", async () => {
+testOnLinux("the binary serves by two workers", async () => {
   const command = [BINARY, "server", "--port=0", "--workers=2"];
   await using server = new Process(command, ELSEWHERE);
   const [, url] = await server.until(/^Listening on (\S+)\n/);

@@ -6,7 +6,7 @@ import { Process, runClient, task } from "../harness/process.ts";
 import { checkLines, report, withLiar } from "./client_helpers.ts";
 import { eventually, test, withServer } from "./helpers.ts";
 
-test("close codes: some are worth another try, some are not", async (t) => {
+test("the client reconnects after some close codes, and gives up after others", async (t) => {
   for (const code of [1000, 1001, 1011, 1012, 1013, 3000]) {
     await t.step(`${code} is`, async () => {
       let connections = 0;

@@ -210,7 +210,7 @@ test("--rate spaces the requests evenly, over all connections", async () => {
   assert(early > 200 && early < 400, `${early} of 600 in the first half`);
 });
 
-test("a usage error: one line, exit 2", async () => {
+test("a usage error is one line and exit 2", async () => {
   for (const args of [["--count", "none"], ["--nonsense"], ["not a url"]]) {
     const { code, stdout, stderr } = await runClient(...args);
     assertEquals([code, stdout], [2, ""]);
@@ -219,7 +219,7 @@ test("a usage error: one line, exit 2", async () => {
   }
 });
 
-test("commands: demo, help, version, and one that there is not", async () => {
+test("demo, help and version run, and an unknown command is a usage error", async () => {
   const demo = await run(task("demo"));
   assertEquals(demo.code, 0, demo.stderr);
   checkLines(demo.stdout, 10_000);

@@ -1,6 +1,7 @@
 // The server's connections against peers that act by chance: each follows a
 // script from a seed. `PEERS_SEED=7 deno task test --filter chance` repeats one.
 
+import { setTimeout as delay } from "node:timers/promises";
 import { assert, assertEquals } from "@std/assert";
 import { NO_PERMISSIONS, run, serverProcess } from "../harness/process.ts";
 import { encode, frame, HANDSHAKE, RawSocket } from "../harness/sockets.ts";
@@ -39,7 +40,7 @@ const ACTIONS: ((socket: RawSocket, random: Random) => Promise<unknown>)[] = [
     for (let i = 0; i < times; i++) await read(socket);
   },
   // pauses
-  (_, random) => new Promise((resolve) => setTimeout(resolve, random(50))),
+  (_, random) => delay(random(50)),
   // asks for a pong
   (socket) => socket.write(frame(PING, "")),
   // is at fault, and stays

@@ -1,8 +1,8 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { answer } from "../lib/protocol.ts";
-import { chiSquare, parseResponse, pValue } from "../static/proof.js";
+import { parseResponse } from "../static/proof.js";
 
-Deno.test("an answer is the request, one space and a number", () => {
+Deno.test("answer() returns the request, one space and a number", () => {
   for (const request of ["Message 7", "", " ", "7", "naïve 🎲 <b>", "a\nb"]) {
     const response = answer(request);
     assertMatch(response.slice(request.length), /^ ([1-9]\d?|100)$/);
@@ -11,70 +11,4 @@ Deno.test("an answer is the request, one space and a number", () => {
       Number(response.split(" ").at(-1)),
     );
   }
-});
-
-Deno.test("a response counts only with its own request and a canonical number", () => {
-  for (const number of [1, 9, 10, 42, 99, 100]) {
-    assertEquals(parseResponse("Message 7", `Message 7 ${number}`), number);
-  }
-  const wrong = [
-    "Message 7 0",
-    "Message 7 101",
-    "Message 7 07",
-    "Message 7 1.5",
-    "Message 7 1e1",
-    "Message 7 +1",
-    "Message 7 -1",
-    "Message 7 1 ",
-    "Message 7 42\n",
-    "Message 7  1",
-    "Message 7\t1",
-    "Message 7 ",
-    "Message 7",
-    "Message 71",
-    "Message 8 1",
-    "message 7 1",
-    " Message 7 1",
-    "Message 7 ٣", // a digit, but not of ASCII
-    "",
-    new ArrayBuffer(9),
-    undefined,
-  ];
-  for (const response of wrong) {
-    assertEquals(
-      parseResponse("Message 7", response),
-      undefined,
-      String(response),
-    );
-  }
-});
-
-Deno.test("chi-square of known counts", () => {
-  assertEquals(chiSquare(new Array(100).fill(7)), 0);
-  assertEquals(chiSquare(new Array(100).fill(0)), 0);
-  const allOnes = [100, ...new Array(99).fill(0)];
-  assertEquals(chiSquare(allOnes), 99 ** 2 + 99);
-});
-
-Deno.test("p-values are those of the published table", () => {
-  // NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.4, 99 degrees of
-  // freedom: critical values to three decimals.
-  const table: [statistic: number, p: number][] = [
-    [61.137, 0.999],
-    [69.230, 0.99],
-    [73.361, 0.975],
-    [77.046, 0.95],
-    [81.449, 0.90],
-    [117.407, 0.10],
-    [123.225, 0.05],
-    [128.422, 0.025],
-    [134.642, 0.01],
-    [148.230, 0.001],
-  ];
-  for (const [statistic, p] of table) {
-    assertEquals(Math.abs(pValue(statistic) / p - 1) < 1e-4, true, `${p}`);
-  }
-  assertEquals(pValue(0), 1);
-  assertEquals(pValue(1e6), 0);
-  assertEquals(pValue(1e12), 0);
 });
