@@ -44,18 +44,16 @@ import { Backlog } from "./lib/outbox.ts";
 import { LINES_PROTOCOL } from "./lib/protocol.ts";
 import { isWorker, work, workerCount, Workers } from "./lib/workers.ts";
 
-/** How long the last bytes may take once every connection is over or has been told
- * to go, in milliseconds. */
+/** How long the last bytes may take once every connection is over or its close frame
+ * is sent, in milliseconds. */
 const LAST_MS = 200;
 
 /** The close code of a server that cannot go on (RFC 6455 section 7.4.1). */
 const INTERNAL_ERROR = 1011;
 
-/** A server that runs. */
 export interface Server {
   /** Where it listens, with the real port: `http://127.0.0.1:8000/`. */
   url: string;
-  /** What it has counted. */
   metrics: Metrics;
   /** Takes no more connections, answers what has arrived, closes every
    * connection with 1001 and stops listening. Takes little longer than `--grace`. */
@@ -66,7 +64,7 @@ export interface Server {
  * Starts a server.
  *
  * @param options Those that differ from the defaults of `ws-random server`.
- * @param metrics Where it counts; several workers have their own.
+ * @param metrics Where it counts; the workers of a server share theirs.
  *
  * @throws {Error} If a certificate cannot be read, or the address cannot be
  * listened on. The message says which and what to do.
@@ -87,7 +85,7 @@ export async function startServer(
   const tls = await readCertificate(all);
   if (workers > 1) {
     if (!all.reusePort) assertPortFree(all);
-    return await new Workers(import.meta.url, all, workers).start(workers);
+    return await new Workers(import.meta.url, all, workers).start();
   }
   return new RunningServer(all, metrics, tls, await loadAssets());
 }
@@ -101,7 +99,7 @@ class RunningServer implements Server {
   #notices = new Notices();
   #shared: Shared;
   #connections = new Set<Connection>();
-  /** Is told when the last connection is over. */
+  /** Called when the last connection is over. */
   #onEmpty = () => {};
   #draining = false;
   #listener: Listener;
@@ -157,7 +155,7 @@ class RunningServer implements Server {
     );
   }
 
-  /** What is at a path. */
+  /** The response to a GET of a path, if there is something. */
   #content(path: string, request: Request): Response | undefined {
     const asset = this.#assets.get(path);
     if (asset) return assetResponse(request, asset);
@@ -178,7 +176,7 @@ class RunningServer implements Server {
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
       response.headers.set(name, value);
     }
-    // Not by Deno, which wants a blank after each comma of the client's list.
+    // Deno's own option wants a blank after each comma of the client's list.
     if (lines) response.headers.set("sec-websocket-protocol", LINES_PROTOCOL);
     const connection = new Connection(this.#shared, socket, lines, () => {
       this.#connections.delete(connection);
@@ -207,7 +205,7 @@ class RunningServer implements Server {
   }
 
   /** Deno's own `shutdown` closes every WebSocket at once, so it comes last; until
-   * then new connections are turned away. */
+   * then new connections are refused. */
   async shutdown(): Promise<void> {
     const graceMs = this.#options.grace * 1000;
     this.#draining = true;

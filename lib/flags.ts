@@ -1,17 +1,16 @@
 /**
- * A command's table of options turned into typed options, a help text and usage
- * errors, so that these cannot differ. The tables are in `options.ts`.
+ * Makes typed options, the help text and usage errors from a command's table of
+ * options, so that they cannot differ. The tables are in `options.ts`.
  *
  * @module
  */
 
-// Not @std/cli: that refuses -n10k and --message '', takes --quiet=0 for true,
-// and does not say which arguments it has read as what.
+// Not @std/cli: it refuses -n10k and --message '', takes --quiet=0 for true, and does
+// not tell what it has read each argument as.
 import { parseArgs } from "node:util";
 import { cut } from "./terminal.ts";
 
-/** What every row of a table has. */
-export interface Described {
+interface Described {
   /** What the option does, as `--help` prints it. */
   help: string;
   /** The one-letter form, without the hyphen. */
@@ -20,13 +19,12 @@ export interface Described {
   positional?: true;
 }
 
-/** On or off. */
-export interface BooleanFlag extends Described {
+interface BooleanFlag extends Described {
   type: "boolean";
 }
 
 /** A text that may be given more than once. */
-export interface ListFlag extends Described {
+interface ListFlag extends Described {
   type: "list";
   /** What `--help` calls the value. */
   placeholder?: string;
@@ -35,8 +33,7 @@ export interface ListFlag extends Described {
   check?: (value: string) => string;
 }
 
-/** A text. */
-export interface TextFlag extends Omit<ListFlag, "type"> {
+interface TextFlag extends Omit<ListFlag, "type"> {
   type: "text";
   /** Any text is a value: an empty one, one that looks like an option. */
   any?: true;
@@ -46,21 +43,17 @@ export interface TextFlag extends Omit<ListFlag, "type"> {
   env?: string;
 }
 
-/** A number. */
-export interface NumberFlag extends Described {
+interface NumberFlag extends Described {
   type: "integer" | "decimal";
-  /** The value if none is given; without it that is `undefined`. */
+  /** As of {@linkcode TextFlag}. */
   default?: number;
-  /** The smallest value allowed. */
   min: number;
-  /** The largest value allowed. */
   max: number;
-  /** The environment variable that replaces the default. */
   env?: string;
 }
 
-/** One row of a table. */
-export type Flag = BooleanFlag | TextFlag | ListFlag | NumberFlag;
+/** A row of a table. */
+type Flag = BooleanFlag | TextFlag | ListFlag | NumberFlag;
 
 /** The table: the key is the option's name in camelCase, `--max-message` for
  * `maxMessage`. */
@@ -74,7 +67,7 @@ export interface Command<T extends Flags = Flags> {
 }
 
 /** The type of an option's value. */
-export type Value<F> = F extends { type: "boolean" } ? boolean
+type Value<F> = F extends { type: "boolean" } ? boolean
   : F extends { type: "list" } ? string[]
   : F extends { type: "text" }
     ? F extends { default: string } ? string : string | undefined
@@ -90,8 +83,8 @@ export class UsageError extends Error {
   override name = "UsageError";
 }
 
-/** What every command also takes. */
-export const COMMON_FLAGS = {
+/** The options of every command. */
+const COMMON_FLAGS = {
   help: { type: "boolean", short: "h", help: "print this help" },
   version: { type: "boolean", short: "V", help: "print the version" },
 } as const satisfies Flags;
@@ -138,28 +131,29 @@ export function parseFlags<T extends Flags>(
   const value = (name: string, flag: Flag): unknown => {
     const option = flag.positional ? name : `--${kebab(name)}`;
     const values = given.get(name)?.map((text) => convert(option, text, flag));
-    if (flag.type === "list") return values ?? [];
-    if (values) return values.at(-1);
-    if (flag.type === "boolean") return false;
-    const variable = !help && flag.env ? Deno.env.get(flag.env) : undefined;
-    return variable ? convert(`$${flag.env}`, variable, flag) : flag.default;
+    if (values) return flag.type === "list" ? values : values.at(-1);
+    const env = !help && "env" in flag ? flag.env : undefined;
+    const variable = env && Deno.env.get(env);
+    return variable ? convert(`$${env}`, variable, flag) : defaultOf(flag);
   };
   return Object.fromEntries(
     entries.map(([name, flag]) => [name, value(name, flag)]),
   ) as Options<T & typeof COMMON_FLAGS>;
 }
 
-/** What every option is if nothing is given. */
+/** The value of every option of the table if none is given. */
 export function defaults<T extends Flags>({ flags }: Command<T>): Options<T> {
-  const value = (flag: Flag) =>
-    flag.type === "boolean" ? false : flag.type === "list" ? [] : flag.default;
   return Object.fromEntries(
-    Object.entries(flags).map(([name, flag]) => [name, value(flag)]),
+    Object.entries(flags).map(([name, flag]) => [name, defaultOf(flag)]),
   ) as Options<T>;
 }
 
-/** The values of each option that is on a command line, by its name in the
- * table. */
+function defaultOf(flag: Flag): unknown {
+  if (flag.type === "boolean") return false;
+  return flag.type === "list" ? [] : flag.default;
+}
+
+/** The values that a command line gives, by the option's name in the table. */
 type Given = Map<string, string[]>;
 
 type Token = NonNullable<ReturnType<typeof parseArgs>["tokens"]>[number];
@@ -217,7 +211,7 @@ export function helpText({ name, summary, flags }: Command): string {
           (flag.type === "boolean"
             ? ""
             : ` <${"min" in flag ? "n" : flag.placeholder ?? "text"}>`);
-      return [left, flag.help + defaultOf(flag)];
+      return [left, flag.help + defaultText(flag)];
     });
   const width = Math.max(...rows.map(([left]) => left.length));
   const arguments_ = Object.entries(flags)
@@ -234,7 +228,7 @@ export function helpText({ name, summary, flags }: Command): string {
   ].join("\n");
 }
 
-function defaultOf(flag: Flag): string {
+function defaultText(flag: Flag): string {
   if (!("default" in flag)) return "";
   const env = flag.env ? `, or $${flag.env}` : "";
   return ` [default: ${flag.default}${env}]`;
@@ -265,7 +259,7 @@ function convert(
   }
 }
 
-/** A text of the user's as a message repeats it, without a password. */
+/** Text of the user's as a message repeats it: cut, and without a password. */
 function quoted(text: string): string {
   const hidden = text.replace(/^(\w+:\/\/)?([^:]*):.*@/s, "$1$2:***@");
   return JSON.stringify(cut(hidden, 100));

@@ -1,6 +1,6 @@
 /**
- * Lines for the operator that cannot fill a disk: the first of a kind at once,
- * and then at most one a minute, which tells how many there were.
+ * Lines for the operator, few enough not to fill a disk: the first event of a kind
+ * is printed at once, further ones are counted and printed once a minute.
  *
  * @module
  */
@@ -16,22 +16,21 @@ const MAX_CHARACTERS = 300;
 
 /** Events of one kind. */
 interface Kind {
-  /** How many have not been told yet. */
+  /** How many have not been printed. */
   untold: number;
-  /** The line for so many of them. */
+  /** Returns the line for this many of them. */
   line: (count: number) => string;
   timer: ReturnType<typeof setInterval>;
 }
 
-/** What happens on a server that its operator should know. */
 export class Notices {
   #kinds = new Map<string, Kind>();
 
   /**
-   * Tells of an event, now or within a minute.
+   * Prints an event, now or within a minute.
    *
-   * @param name What is counted together.
-   * @param line The line for so many events; it may hold text of a peer.
+   * @param name Events of the same name are counted together.
+   * @param line Returns the line for this many events; it may hold text of a peer.
    */
   add(name: string, line: (count: number) => string): void {
     const kind = this.#kinds.get(name);
@@ -41,35 +40,40 @@ export class Notices {
       return;
     }
     print(line(1));
-    const timer = setInterval(() => this.#tell(name), INTERVAL_MS);
-    Deno.unrefTimer(timer);
-    this.#kinds.set(name, { untold: 0, line, timer });
+    const first: Kind = {
+      untold: 0,
+      line,
+      timer: setInterval(() => {
+        if (printUntold(first)) return;
+        clearInterval(first.timer);
+        this.#kinds.delete(name);
+      }, INTERVAL_MS),
+    };
+    Deno.unrefTimer(first.timer);
+    this.#kinds.set(name, first);
   }
 
-  /** Tells what has not been told, and forgets. */
+  /** Prints what was only counted. */
   [Symbol.dispose](): void {
-    for (const name of this.#kinds.keys()) {
-      this.#tell(name); // what was untold is told now,
-      this.#tell(name); // and a kind with nothing untold is forgotten
-    }
-  }
-
-  #tell(name: string): void {
-    const kind = this.#kinds.get(name);
-    if (!kind) return;
-    if (kind.untold > 0) {
-      print(kind.line(kind.untold));
-      kind.untold = 0;
-    } else {
+    for (const kind of this.#kinds.values()) {
+      printUntold(kind);
       clearInterval(kind.timer);
-      this.#kinds.delete(name);
     }
+    this.#kinds.clear();
   }
 }
 
 /** `1 handshake`, `2 handshakes` */
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count > 1 ? "s" : ""}`;
+}
+
+/** Returns whether there was something to print. */
+function printUntold(kind: Kind): boolean {
+  if (kind.untold === 0) return false;
+  print(kind.line(kind.untold));
+  kind.untold = 0;
+  return true;
 }
 
 function print(text: string): void {

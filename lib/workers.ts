@@ -1,5 +1,5 @@
 /**
- * A server on several cores: workers, each a thread with a server of its own, that
+ * A server on several cores: each worker is a thread with a server of its own; they
  * listen on one port and count in one memory.
  *
  * @module
@@ -9,20 +9,21 @@ import { Metrics } from "./metrics.ts";
 import { counted, Notices } from "./notices.ts";
 import type { ServerOptions } from "./options.ts";
 
-/** For how long a worker that died is not replaced, in milliseconds: one that
- * cannot start would be started without end. */
+/** The pause before a worker that died is replaced, in milliseconds: one that cannot
+ * start would be started over and over. */
 const PAUSE_MS = 1000;
 
-/** What the workers have beyond `--grace` to shut down, in milliseconds. */
+/** How much longer than `--grace` the workers may take to shut down, in
+ * milliseconds. */
 const BEYOND_GRACE_MS = 1000;
 
 /** The first message to a worker: its options, the memory of all metrics, and
- * which worker it is, from 0 on. At the second, whatever it is, it shuts down. */
-type Start = [ServerOptions, memory: SharedArrayBuffer, index: number];
+ * which worker it is, from 0 on. The second one, whatever it is, shuts it down. */
+type ToWorker = [ServerOptions, memory: SharedArrayBuffer, index: number];
 
-/** What a worker tells: where it listens, and at last why it has ended, if it was
- * not told to. */
-type Report = { url: string } | { ended?: string };
+/** A message from a worker: where it listens, or that it has ended, and why if it was
+ * not shut down. */
+type FromWorker = { url: string } | { ended?: string };
 
 /** How many workers a value of `--workers` means. */
 export function workerCount(text: string): number {
@@ -34,32 +35,35 @@ export function isWorker(): boolean {
   return "DedicatedWorkerGlobalScope" in globalThis;
 }
 
-/** Workers that are one server. */
 export class Workers {
   url = "";
   readonly metrics: Metrics;
+  #module: string;
+  #count: number;
   #memory: SharedArrayBuffer;
   #options: ServerOptions;
   #running = new Map<number, Worker>();
   #notices = new Notices();
   #draining = false;
-  /** Is told when the last worker has ended. */
+  /** Called when the last worker has ended. */
   #onEmpty = () => {};
 
-  /** @param module What each of them runs; it calls {@linkcode work}. */
-  constructor(readonly module: string, options: ServerOptions, count: number) {
+  /** @param module What each worker runs; it calls {@linkcode work}. */
+  constructor(module: string, options: ServerOptions, count: number) {
+    this.#module = module;
+    this.#count = count;
     this.#options = { ...options, workers: "1", reusePort: true };
     this.#memory = Metrics.memory(count);
     this.metrics = new Metrics(this.#memory);
   }
 
   /** Starts them; the port of the first is everybody's. */
-  async start(count: number): Promise<this> {
+  async start(): Promise<this> {
     this.url = await this.#open(0);
     const port = this.#options.port || Number(new URL(this.url).port);
     this.#options = { ...this.#options, port };
     const others = Array.from(
-      { length: count - 1 },
+      { length: this.#count - 1 },
       (_, i) => this.#open(i + 1),
     );
     await Promise.all(others).catch(async (error) => {
@@ -69,11 +73,11 @@ export class Workers {
     return this;
   }
 
-  /** Opens a worker and resolves to where it listens. */
+  /** Starts a worker and resolves to the URL where it listens. */
   #open(index: number): Promise<string> {
-    const worker = new Worker(this.module, { type: "module" });
+    const worker = new Worker(this.#module, { type: "module" });
     this.#running.set(index, worker);
-    const start: Start = [this.#options, this.#memory, index];
+    const start: ToWorker = [this.#options, this.#memory, index];
     worker.postMessage(start);
     return new Promise((resolve, reject) => {
       let died = reject;
@@ -84,7 +88,7 @@ export class Workers {
         if (this.#running.size === 0) this.#onEmpty();
         if (reason !== undefined) died(new Error(reason));
       };
-      worker.onmessage = ({ data }: MessageEvent<Report>) => {
+      worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
         if (!("url" in data)) return ended(data.ended);
         died = (error) => this.#replace(index, error);
         resolve(data.url);
@@ -109,7 +113,7 @@ export class Workers {
     }, PAUSE_MS);
   }
 
-  /** Shuts them all down, and takes little more than `--grace` at the most. */
+  /** Shuts them all down, in little more than `--grace` at the most. */
   async shutdown(): Promise<void> {
     this.#draining = true;
     const empty = new Promise<void>((resolve) => this.#onEmpty = resolve);
@@ -125,24 +129,24 @@ export class Workers {
   }
 }
 
-/** What a worker does: it runs a server until it is told to shut it down. A fault
- * of this program ends the worker and its connections, but no other. */
+/** Runs a server in a worker until the main thread shuts it down. An exception of this
+ * program's own ends this worker and its connections, and no other. */
 export function work(
   startServer: (options: ServerOptions, metrics: Metrics) => Promise<
     { url: string; shutdown(): Promise<void> }
   >,
 ): void {
   const scope = globalThis as unknown as Worker & { close(): void };
-  const report = (report: Report) => scope.postMessage(report);
+  const report = (report: FromWorker) => scope.postMessage(report);
   const die = (event: Event, error: unknown) => {
     event.preventDefault(); // Deno would print it in many lines
     report({ ended: Deno.inspect(error).replaceAll(/\s+/g, " ") });
-    scope.close(); // nothing runs here after this
+    scope.close();
   };
   addEventListener("error", (event) => die(event, event.error));
   addEventListener("unhandledrejection", (event) => die(event, event.reason));
 
-  scope.onmessage = async ({ data }: MessageEvent<Start>) => {
+  scope.onmessage = async ({ data }: MessageEvent<ToWorker>) => {
     const [options, memory, index] = data;
     const server = startServer(options, new Metrics(memory, index));
     scope.onmessage = async () => {
