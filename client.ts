@@ -1,7 +1,6 @@
 /**
- * The client at a terminal: responses to stdout, the report and the progress bar
- * to stderr, Ctrl-C and the exit status. What it does on the network is in
- * `lib/run.ts`.
+ * The client at a terminal: responses to stdout, the report and the progress bar to
+ * stderr, Ctrl-C and the exit status. The network is in `lib/run.ts`.
  *
  * @module
  */
@@ -33,18 +32,18 @@ import {
   writeAll,
 } from "./lib/terminal.ts";
 
-/** How often the progress bar is drawn, in milliseconds. */
+/** The progress bar is drawn this often, in milliseconds. */
 const PROGRESS_MS = 100;
 
-/** How long an interrupted client waits for the reader of what it prints, in
+/** How long an interrupted client waits for the reader of its output, in
  * milliseconds. */
 const LAST_WRITE_MS = 500;
 
-/** A Ctrl-C that also ends the reader of what it prints comes within this after it, in
- * milliseconds. */
+/** A Ctrl-C that ends the reader of the output, too, arrives within this after the
+ * reader's end, in milliseconds. */
 const INTERRUPTION_MS = 100;
 
-/** How much of a response a terminal is shown. */
+/** How much of a response is shown at a terminal. */
 const SHOWN_CHARACTERS = 1000;
 
 /**
@@ -95,18 +94,17 @@ export async function runClient(options: ClientOptions): Promise<number> {
   return interruption.status ?? (report.ok ? EXIT_OK : EXIT_FAILURE);
 }
 
-/** What a terminal is shown of a response. */
 function shown(response: string): string {
   return cut(escapeText(response), SHOWN_CHARACTERS);
 }
 
-/** Listens for Ctrl-C. After it nothing waits for long for a write. */
+/** Listens for Ctrl-C, and limits the time of writes after it. */
 function untilInterrupted(stop: () => void) {
   const interrupted = Promise.withResolvers<void>();
   const interruption = {
-    /** The exit status, once it was interrupted. */
+    /** The exit status, after Ctrl-C. */
     status: undefined as number | undefined,
-    /** Waits for it for a moment. */
+    /** Waits a moment for a Ctrl-C. */
     soon: () => Promise.race([interrupted.promise, delay(INTERRUPTION_MS)]),
     limit: (write: Promise<void>) =>
       Promise.race([
@@ -144,7 +142,7 @@ function checkMessage({ batch, message, count }: ClientOptions): void {
   }
 }
 
-/** What stderr is told at the end. */
+/** What stderr gets at the end. */
 function summary(report: Report, options: ClientOptions): string {
   const parts: string[] = [];
   if (options.histogram) {
@@ -159,7 +157,7 @@ function summary(report: Report, options: ClientOptions): string {
   return parts.map((part) => `${part}\n`).join("");
 }
 
-/** Draws the progress bar until it is stopped. */
+/** Draws the progress bar until `stop` is called. */
 function showProgress(run: Run): { clear(): void; stop(): void } {
   const { count, counters } = run.requests;
   const startedAt = performance.now();
@@ -185,7 +183,7 @@ function showProgress(run: Run): { clear(): void; stop(): void } {
   };
 }
 
-/** Whether escape codes are obeyed there. */
+/** Whether a stream is a terminal that obeys escape codes. */
 function isScreen(stream: { isTerminal(): boolean }): boolean {
   const variable = { name: "env", variable: "TERM" } as const;
   const { state } = Deno.permissions.querySync(variable);

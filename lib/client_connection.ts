@@ -20,16 +20,16 @@ import { Watchdog } from "./watchdog.ts";
 import type { Socket, World } from "./world.ts";
 import { parseResponse } from "../static/proof.js";
 
-/** The delay before the first reconnect, in milliseconds, at the most. */
+/** The longest delay before the first reconnect, in milliseconds; each further one is
+ * longer by the factor, up to the maximum. Five retries, the default, take 2.5 s on
+ * average: enough for a server to restart. */
 const BACKOFF_MS = 50;
-/** How much longer each further delay may be. Five retries, the default, then
- * take 2.5 s on average: enough for a server to restart. */
 const BACKOFF_FACTOR = 4;
 const MAX_BACKOFF_MS = 2000;
 
 /** What a run's connections have in common. */
 export interface Settings {
-  /** The server, for messages. */
+  /** For messages: without a password. */
   url: string;
   /** Most requests in flight on one connection. */
   window: number;
@@ -42,7 +42,7 @@ export interface Settings {
   tick: number;
 }
 
-/** The run that a connection belongs to, and what it is told. */
+/** The run that a connection belongs to. */
 export interface Owner {
   readonly world: World;
   readonly requests: Requests;
@@ -54,7 +54,7 @@ export interface Owner {
   onDone(): void;
   /** A connection broke and gave back what was unanswered. */
   onBroken(): void;
-  /** A connection ended for good; why, if it gave up. */
+  /** A connection ended for good; the reason, if it gave up. */
   onGone(reason?: string): void;
 }
 
@@ -77,7 +77,7 @@ export class ClientConnection {
   /** Valid responses since the window was last doubled. */
   #answeredOfWindow = 0;
 
-  /** Of this socket: requests sent, responses of any kind, valid ones. */
+  /** On this socket: requests sent, responses of any kind, valid ones. */
   #sent = 0;
   #responses = 0;
   #answered = 0;
@@ -141,7 +141,7 @@ export class ClientConnection {
     counters.inFlight = Math.max(counters.inFlight, this.#inFlight.size);
   }
 
-  /** As many requests as a message holds, or as may be sent now. */
+  /** The next message, if a request may be sent now. */
   #nextMessage(now: number): string | undefined {
     let message: string | undefined;
     for (let size = 0; size < this.#settings.batch; size++) {
@@ -191,8 +191,8 @@ export class ClientConnection {
     this.#receiveUnexpected(response, now);
   }
 
-  /** A response that is not the next one: that of a younger request or of one
-   * that was overtaken, a wrong one, or none at all. */
+  /** A response that is not the next one: it answers a younger request or one that
+   * was overtaken, or it is a request's wrong answer, or it answers none. */
   #receiveUnexpected(response: unknown, now: number): void {
     const found = this.#requests.answeredBy(response);
     const sentAt = found && this.#inFlight.take(found.index);
@@ -242,7 +242,7 @@ export class ClientConnection {
   #break(failure: Failure): void {
     const { world, settings: { retries } } = this.#owner;
     this.#detach();
-    // A server that closes with 1008 for many requests may allow fewer, or one.
+    // A server that closes with 1008 may accept fewer requests at a time.
     const progress = this.#answered > 0;
     const alone = !progress && this.#window === 1;
     const final = failure.policy ? alone : failure.fatal;

@@ -1,6 +1,6 @@
 /**
- * How a command runs and ends: help, version, and for every failure one line on
- * stderr and an exit status.
+ * How a command runs and ends: help, version, and one line on stderr and an exit
+ * status for every failure.
  *
  * @module
  */
@@ -16,21 +16,18 @@ import {
 import { escapeText } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 
-/** Every request answered and valid; the server shut down as asked. */
 export const EXIT_OK = 0;
-/** Not so, or nothing could be started or reached. */
 export const EXIT_FAILURE = 1;
-/** The command line could not be understood. */
 export const EXIT_USAGE = 2;
-/** Signals that end a command, and its exit status then: 128 and the number of
- * the signal, as shells have it. */
+/** Signals that end a command, and its exit status then: 128 plus the signal's
+ * number, as shells have it. */
 const SIGNALS: [Deno.Signal, number][] = Deno.build.os === "windows"
   ? [["SIGINT", 130]] // it knows no SIGTERM
   : [["SIGINT", 130], ["SIGTERM", 143]];
 
-/** How long after a signal another is the same key press, in milliseconds: npx
- * and `deno task` pass a Ctrl-C on that the terminal sends to all of them, and
- * it comes a second time within some 2 ms. */
+/** A second signal within this is the same key press, in milliseconds: a terminal sends
+ * Ctrl-C to npx, `deno task` and the command, and the first two pass it on, some 2 ms
+ * later. */
 const SAME_PRESS_MS = 500;
 
 /**
@@ -60,10 +57,9 @@ export async function runCommand<T extends Flags>(
 }
 
 /**
- * Ends a command in order at the first SIGINT or SIGTERM, and at once at a later
- * one.
+ * Listens for SIGINT and SIGTERM. A second one exits at once.
  *
- * @param end Is told the exit status at the first.
+ * @param end Called with the exit status at the first one.
  */
 export function onTermination(end: (status: number) => void): void {
   let signalledAt: number | undefined;

@@ -12,29 +12,29 @@ import { type Backlog, Outbox } from "./outbox.ts";
 import { answer, answerLines, MAX_LINES } from "./protocol.ts";
 
 /** How long a peer may take for its part of the opening or the closing handshake,
- * in milliseconds. No event tells of one that has reset its connection before it
- * read the 101, or that does not answer a close frame. */
+ * in milliseconds. There is no event for a peer that resets its connection before it
+ * reads the 101, nor for one that does not answer a close frame. */
 const HANDSHAKE_MS = 5000;
 
-/** When nothing has come for so long, in milliseconds, all that had arrived is
- * answered. A connection is closed then and not before: what comes after `close()`
- * makes Deno drop the connection, and the peer does not get the close frame. After 50
- * ms, 4 of 8 runs of the page were dropped, which pauses to draw. */
+/** A peer is quiet when it has sent nothing for this long, in milliseconds. A connection
+ * is closed then and not before: a message that arrives after `close()` makes Deno drop
+ * the connection, and the peer does not get the close frame. With 50 ms, 4 of 8 runs of
+ * the page were dropped, since it pauses to draw. */
 const QUIET_MS = 250;
 
-/** The same for a peer at fault, in milliseconds: it goes on with what it was doing,
- * and a browser on a busy machine pauses for long to draw. With a load of 12 on two
- * cores, 2 of 36 did not get the close frame after 250 ms, none of 18 after this. */
+/** The same for a peer at fault, in milliseconds. It knows of nothing and goes on, and a
+ * browser on a busy machine makes long pauses to draw. With a load of 12 on two cores, 2
+ * of 36 did not get the close frame after 250 ms, none of 18 after this. */
 const FAULT_QUIET_MS = 1000;
 
 /** How long a peer at fault may go on sending, in milliseconds. */
 const FAULT_MS = 5000;
 
-/** What has arrived is received within this, in milliseconds. */
+/** Deno has delivered what has arrived within this, in milliseconds. */
 const SETTLE_MS = 50;
 
 /** How long a peer may take for the rest of its opening handshake when the server
- * goes, in milliseconds: one that is still there takes a few. */
+ * shuts down, in milliseconds: one that is still there takes a few. */
 const LATE_HANDSHAKE_MS = 1000;
 
 /** Close codes (RFC 6455 section 7.4.1). */
@@ -48,11 +48,11 @@ const TRY_AGAIN_LATER = 1013;
 /**
  * - `opening`: the 101 is on its way
  * - `open`: each request is answered
- * - `draining`: as well, and it is closed as soon as nothing is left to answer
- * - `deaf`: nothing more is answered, for the peer broke a rule or asks on and on
- *   while it drains; it is closed as soon as it is quiet
- * - `closing`: the close frame is sent
- * - `over`: not counted any more
+ * - `draining`: each request is answered, and once the peer is quiet it is closed
+ * - `deaf`: no request is answered any more, because the peer broke a rule or asked on
+ *   and on while the server drained; once the peer is quiet it is closed
+ * - `closing`: the close frame was sent
+ * - `over`: it is no longer counted as open
  */
 type State = "opening" | "open" | "draining" | "deaf" | "closing" | "over";
 
@@ -64,7 +64,6 @@ export interface Shared {
   notices: Notices;
 }
 
-/** A connection. */
 export class Connection {
   #state: State = "opening";
   #shared: Shared;
@@ -72,7 +71,7 @@ export class Connection {
   #lines: boolean;
   #outbox: Outbox;
   #onOver: () => void;
-  /** What this state waits for; every state has at most one. */
+  /** The only timer there is; what it waits for depends on the state. */
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Why this side closes. */
   #code = 0;
@@ -81,14 +80,14 @@ export class Connection {
   #activeAt = 0;
   /** Until when a peer that is to be closed may go on sending, in milliseconds. */
   #deadline = 0;
-  /** Whether a request came, while it drains, before the response to another one was
-   * written: the peer has several in flight. */
+  /** Whether the peer was seen to have several requests in flight while this
+   * connection drains. */
   #pipelines = false;
 
   /**
    * @param socket As `Deno.upgradeWebSocket` returns it.
    * @param lines Whether a message holds a request per line.
-   * @param onOver Is called once, when the connection counts no more.
+   * @param onOver Called once, when the connection is over.
    */
   constructor(
     shared: Shared,
@@ -112,7 +111,7 @@ export class Connection {
       this.#over(event.code, event.wasClean ? undefined : event.reason);
     socket.onerror = (event) => {
       event.preventDefault();
-      // Deno 2.6 tells this and no more of a peer that reset before it read the 101.
+      // All that Deno 2.6 tells of a peer that resets before it reads the 101.
       if (this.#state === "opening") this.#vanished();
     };
     this.#wait(HANDSHAKE_MS, () => this.#vanished());
@@ -142,9 +141,8 @@ export class Connection {
     }
   }
 
-  /** Ends it now: the server goes. */
+  /** Ends it at once: the server stops. */
   [Symbol.dispose](): void {
-    if (this.#state === "open") this.#code = GOING_AWAY;
     if (this.#code && this.#state !== "closing") this.#close();
     this.#over(ABNORMAL);
   }
@@ -175,8 +173,8 @@ export class Connection {
       return this.#fault(TOO_BIG, `a message of more than ${MAX_LINES} lines`);
     }
     this.#outbox.send(response);
-    // Right after a response nothing is on its way from a peer that asks one by
-    // one, so it sees the close frame.
+    // A peer that asks one by one sends nothing before it has this response, so it
+    // will see the close frame.
     if (
       this.#state === "draining" && !this.#pipelines &&
       performance.now() > this.#deadline
@@ -188,8 +186,8 @@ export class Connection {
     this.#closeWhenQuiet(code, reason, FAULT_QUIET_MS, FAULT_MS);
   }
 
-  /** Too much waits for this peer: what it has sent is unread for sure, so there
-   * is no use in waiting until it is quiet. */
+  /** Too much is queued for this peer. It does not read, so waiting until it is quiet
+   * would gain nothing. */
   #overflow(): void {
     if (this.#state !== "deaf") {
       this.#code = POLICY_VIOLATION;
@@ -216,7 +214,7 @@ export class Connection {
       if (now < Math.min(quietAt, lateAt)) {
         this.#wait(Math.min(quietAt, lateAt) - now, look);
       } else if (now < quietAt && this.#state === "draining") {
-        // Without answers its requests in flight come to an end.
+        // Without answers it soon has nothing more to send.
         this.#state = "deaf";
         this.#closeWhenQuiet(code, reason, quietMs, milliseconds / 2);
       } else this.#close();
@@ -236,11 +234,11 @@ export class Connection {
   }
 
   /**
-   * @param code Of the close event: 0 when there was no close frame.
-   * @param failure What ended it, if that was no closing handshake.
+   * @param code Of the close event; 0 if there was no close frame.
+   * @param failure What ended it, if it was not a closing handshake.
    */
   #over(code: number, failure?: string): void {
-    // A close event may follow a timeout, or another one.
+    // A close event may follow a timeout or an error.
     if (this.#state === "over") return;
     this.#state = "over";
     this.#stopWaiting();
@@ -263,11 +261,11 @@ export class Connection {
   #wait(milliseconds: number, then: () => void): void {
     this.#stopWaiting();
     const timer = this.#timer = setTimeout(() => {
+      // Deno 2.6.8 has called back a timer that was cleared when it was due.
       if (timer === this.#timer) then();
     }, milliseconds);
   }
 
-  /** With Deno 2.6.8 a timer that was due and then cleared has called back. */
   #stopWaiting(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

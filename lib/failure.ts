@@ -17,7 +17,7 @@ export interface Failure {
   policy?: boolean;
 }
 
-/** Close codes that mean another try would end the same way (RFC 6455 section
+/** Close codes after which another try would end the same way (RFC 6455 section
  * 7.4.1). */
 const FATAL_CODES: Record<number, string> = {
   1002: "protocol error",
@@ -27,11 +27,11 @@ const FATAL_CODES: Record<number, string> = {
   1009: "message too big",
 };
 
-/** Statuses below 500 that ask for another try: Request Timeout, Too Early, Too
- * Many Requests. */
+/** Statuses below 500 that allow another try: Request Timeout, Too Early, Too Many
+ * Requests. */
 const PASSING_STATUSES = [408, 425, 429];
 
-/** What Deno says when a handshake fails for good, and what that means. */
+/** Deno's errors of handshakes that would fail again, and what they mean. */
 const FATAL_ERRORS: [RegExp, string][] = [
   [/UnknownIssuer/, "its certificate is from an unknown authority; see --ca"],
   [
@@ -73,7 +73,7 @@ const FATAL_ERRORS: [RegExp, string][] = [
   ],
 ];
 
-/** The same where another try may end otherwise. */
+/** Those of handshakes that may succeed at another try. */
 const PASSING_ERRORS: [RegExp, string][] = [
   [/^tcp connect error/, "no TCP connection (is the server running?)"],
   [/^dns error/, "no address is known for its host name"],
@@ -91,17 +91,17 @@ const PASSING_ERRORS: [RegExp, string][] = [
   ],
 ];
 
-/** What a server with TLS may do at a handshake without. */
+/** Errors that a server with TLS may cause at a handshake without. */
 const PERHAPS_TLS =
   /invalid HTTP version|closed before message completed|status code: 400/;
 
 /**
  * Describes how a connection ended.
  *
- * @param code Of the close event; 0 if there was no close frame, where the event
- * should say 1006.
- * @param error What an error event before that said.
- * @param secure Whether it was to be `wss://`.
+ * @param code Of the close event; without a close frame Deno has 0 where it should be
+ * 1006.
+ * @param error The message of an error event before that.
+ * @param secure Whether it is a `wss://` URL.
  */
 export function describeFailure(
   code: number,

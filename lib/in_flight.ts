@@ -1,23 +1,20 @@
 /**
- * The requests that a connection has sent and that are not answered, in the order
- * sent.
+ * The requests in flight on one connection, in the order sent.
  *
  * @module
  */
 
 import type { Unanswered } from "./requests.ts";
 
-/** The requests in flight on one connection. */
 export class InFlight {
-  /** A ring. Each request is numbered as it is sent, and at its number modulo the
-   * length is its index and when it was first sent. */
+  /** A ring buffer: requests are numbered as they are sent, and at its number modulo
+   * the length each one has its index and when it was first sent. */
   #indices: Uint32Array;
   #sentAt: Float64Array;
-  /** The numbers of the first of them, and of the next to be sent. */
+  /** The numbers of the oldest one and of the next to be sent. */
   #first = 0;
   #next = 0;
-  /** Those that a younger one overtook, the oldest first: when each was first
-   * sent, by its index. */
+  /** Overtaken requests, the oldest first: by index, when each was first sent. */
   #overtaken = new Map<number, number>();
   #onOvertaken: (index: number) => void;
 
@@ -37,8 +34,8 @@ export class InFlight {
     this.#sentAt[slot] = sentAt;
   }
 
-  /** The index of the oldest that was not overtaken: the one to be answered
-   * next. */
+  /** The index of the oldest one that was not overtaken: the next to be
+   * answered. */
   get first(): number | undefined {
     return this.#first === this.#next
       ? undefined

@@ -1,6 +1,6 @@
 /**
- * What a server listens on: its address, its certificate, and what is wrong with
- * them in words that say what to do.
+ * What a server listens on: its address and its certificate, and messages that say
+ * what to do when they cannot be used.
  *
  * @module
  */
@@ -15,7 +15,8 @@ import type { ServerOptions } from "./options.ts";
  * in milliseconds. */
 const LISTEN_AGAIN_MS = 100;
 
-/** Takes HTTP requests on one address until it is shut down, whatever happens. */
+/** Takes HTTP requests on one address until it is shut down, and listens again when
+ * Deno has stopped. */
 export class Listener {
   readonly address: Deno.NetAddr;
   #options: Deno.ServeTcpOptions;
@@ -84,8 +85,8 @@ export class Listener {
     return reply(STATUS_CODE.InternalServerError, "internal error");
   }
 
-  /** Stops listening. Deno closes every WebSocket then, and waits for ever for a
-   * peer that is half way through an HTTP request. */
+  /** Stops listening. Deno closes every WebSocket then, and never resolves if a peer
+   * is half way through an HTTP request. */
   async shutdown(): Promise<void> {
     this.#stopped = true;
     await this.#server.shutdown().catch(() => {});
@@ -116,8 +117,12 @@ export async function readCertificate(
   };
 }
 
-/** Workers share their port with any other process that shares it, but that is
- * not wanted without `--reuse-port`. */
+/**
+ * Workers share their port with every process that shares it too; without
+ * `--reuse-port` that would be a mistake.
+ *
+ * @throws {Error} If the port is taken.
+ */
 export function assertPortFree(options: ServerOptions): void {
   const { host: hostname, port } = options;
   try {
@@ -127,7 +132,7 @@ export function assertPortFree(options: ServerOptions): void {
   }
 }
 
-/** The error of `Deno.serve` in words that say what to do. */
+/** Turns an error of `Deno.serve` into one that says what to do. */
 function listenError(
   { name, message }: Error,
   { host, port, cert }: ServerOptions,
@@ -143,7 +148,7 @@ function listenError(
   return new Error(`cannot listen on ${host} port ${port}: ${message}`);
 }
 
-/** The host as a browser on this machine can open it. */
+/** The host in a URL that a browser on this machine can open. */
 export function linkHost(host: string): string {
   if (host === "0.0.0.0") return "127.0.0.1";
   return host === "::" ? "[::1]" : urlHost(host);

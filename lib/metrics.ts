@@ -44,23 +44,24 @@ const FAMILIES: [name: string, type: string, help: string][] = [
   ["uptime_seconds", "gauge", "Seconds since the start."],
 ];
 
-/** In the memory that workers share, before their counters: when the server was
+/** Bytes before the counters, in the memory that workers share: when the server was
  * started, and how many connections are open. */
 const HEAD_BYTES = 2 * Float64Array.BYTES_PER_ELEMENT;
 const COUNTERS_BYTES = COUNTERS.length * Float64Array.BYTES_PER_ELEMENT;
 
-/** Counters since the start, none of which ever goes down, and the number of
- * connections that are open: those of all workers of a server, whichever is asked.
- * Each worker adds to counters of its own, so that none waits for another. */
+/** The counters and the number of open connections of a server, all its workers
+ * together. Each worker adds to counters of its own, so that none waits for another. */
 export class Metrics {
   #startedAt: Float64Array;
   #open: Int32Array;
-  /** For each worker. */
+  /** Those of each worker. */
   #counters: Float64Array[];
   #own: Float64Array;
 
-  /** @param memory As {@linkcode Metrics.memory} made it, for all workers.
-   * @param worker Which of them counts here, from 0 on. */
+  /**
+   * @param memory From {@linkcode Metrics.memory}, shared by all workers.
+   * @param worker Which of them counts here, from 0 on.
+   */
   constructor(memory = Metrics.memory(1), worker = 0) {
     this.#startedAt = new Float64Array(memory, 0, 1);
     this.#open = new Int32Array(memory, this.#startedAt.byteLength, 1);
@@ -104,7 +105,7 @@ export class Metrics {
     return Math.floor((now() - this.#startedAt[0]) / 1000);
   }
 
-  /** Counts a connection, unless so many are open already. */
+  /** Counts a connection, unless the most are open already. */
   accept(most: number): boolean {
     if (Atomics.add(this.#open, 0, 1) >= most) {
       Atomics.sub(this.#open, 0, 1);
@@ -129,8 +130,7 @@ export class Metrics {
     this.#add(`closes_total{code="${label}"}`, 1);
   }
 
-  /** Counts the connections that a worker had open when it died as closed without
-   * a close frame. */
+  /** Counts the connections of a worker that died as closed without a close frame. */
   abandon(worker: number): void {
     const metrics = new Metrics(this.#open.buffer as SharedArrayBuffer, worker);
     const closed = CLOSE_LABELS.map((code) => `closes_total{code="${code}"}`);
@@ -165,7 +165,7 @@ export class Metrics {
   }
 }
 
-/** Milliseconds by a clock that is the same in all workers. */
+/** Milliseconds of a clock that all workers share. */
 function now(): number {
   return performance.timeOrigin + performance.now();
 }

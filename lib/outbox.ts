@@ -1,74 +1,77 @@
 /**
- * The rule for what waits: which responses are handed to a socket at once, which
- * wait here, and which connection is closed when too much waits.
+ * The rule for responses that wait: which are handed to the socket at once, which
+ * are queued here, and which connection is closed when too much is queued.
  *
- * How it was chosen, by trials with Deno 2.9.6 and 2.6.8 on two cores. Deno takes
- * up to 15,872 messages in one turn of its event loop and writes far fewer, cannot
- * pause reading, and tells nothing when a socket has room again. `send` for
- * everything serves every peer that reads and takes 300 to 900 MB for one that does
- * not. A budget for all of 24 MiB holds the 10,000 short responses that a peer may
- * ask for together with a close.
+ * It is there because Deno reads up to 15,872 messages in one turn of its event loop
+ * and writes far fewer, because reading cannot be paused, and because no event tells
+ * when a socket has room again. To hand everything to `send` serves every peer that
+ * reads, and takes 300 to 900 MB for one that does not.
  *
- * What waits is outside of V8's heap, or 100 clients with 1,000 requests in flight
- * each were more than memory allowed: 3 MiB of strings closed 71 of them. Now 48 MiB
- * may wait, and none is closed, nor when the client is stopped for 1.2 s; with 300
- * bytes each, which is beyond 24 MiB, Deno 2.6.8 closed some in 3 of 18 runs. Ten peers
- * that flood with 100 bytes for 20 s take 226 to 254 MB, a polite peer waits 0.3 to
- * 0.7 s; with empty requests 108 to 167 MB, 0.5 to 0.7 s; 200 mute peers with 20,000
- * empty requests each 63 MB, 1.1 s.
+ * The values were chosen by trials with Deno 2.9.6 and 2.6.8 on two cores. 24 MiB
+ * handed over hold the 10,000 short responses that a peer may ask for together with
+ * a close. The queue is outside of V8's heap: as strings, 3 MiB of it were too much
+ * memory, and 71 of 100 connections with 1,000 requests in flight each were closed.
+ * Now none of them is, nor when the client is stopped for 1.2 s; with requests of 300
+ * bytes, more than 24 MiB wait, and Deno 2.6.8 closed some in 3 of 18 runs.
+ *
+ * | 20 s of                               | memory grows by | a polite peer waits |
+ * | ------------------------------------- | --------------- | ------------------- |
+ * | 10 floods of requests of 100 bytes    | 226 to 254 MB   | 0.3 to 0.7 s        |
+ * | 10 floods of empty requests           | 108 to 167 MB   | 0.5 to 0.7 s        |
+ * | 200 mute peers, 20,000 empty requests | 63 MB           | 1.1 s               |
  *
  * @module
  */
 
 import { TextQueue } from "./text_queue.ts";
 
-/** What a response costs in Deno from `send` until it is written, beside its
- * characters. */
+/** The memory of a response in Deno from `send` until it is written, beside its
+ * characters, in bytes. */
 const SEND_COST = 2048;
 
-/** What a connection may always have handed over and not written. */
+/** What a connection may always have handed over and not written, in bytes. */
 const OWN_COST = 131_072;
 
-/** What all connections together may have handed over beyond that. */
+/** What all connections together may have handed over beyond that, in bytes. */
 const SHARED_COST = 25_165_824;
 
-/** What a response counts that waits here, beside its bytes. It takes little memory,
- * but many of them keep others waiting. */
+/** What a queued response counts beside its bytes. It takes less memory, but many
+ * of them keep other connections waiting. */
 const WAIT_COST = 256;
 
-/** For how long a socket must not have moved until its connection may be closed for
- * what waits, in milliseconds. */
+/** How long a socket must not have moved before its connection may be closed for
+ * what is queued, in milliseconds. */
 const STALL_MS = 500;
 
-/** How many times `--max-backlog` may wait as long as all sockets move. */
+/** How many times `--max-backlog` may be queued while all sockets move. */
 const MOVING_FACTOR = 2;
 
-/** How often sockets that were full are looked at, in milliseconds: at first, and
- * when nothing has moved for long. */
-const LOOK_MS = 1;
-const MAX_LOOK_MS = 64;
+/** From one poll of the sockets that were full to the next, in milliseconds: at
+ * first, doubled to the second while none of them moves. */
+const POLL_MS = 1;
+const MAX_POLL_MS = 64;
 
-/** For how long what an overflowed outbox had handed over counts on, in
- * milliseconds. Deno keeps it beyond the end of the connection: without this, ten
+/** How long what an overflowed outbox had handed over still counts, in milliseconds.
+ * Deno keeps it beyond the end of the connection: without this, ten
  * peers that flood for 20 s take some 120 MB more. */
 const HOLD_MS = 10_000;
 
 /** What the outboxes of all connections share. */
 export class Backlog {
   #shared = 0;
-  /** The part of it that is of connections which are gone, the oldest first. */
+  /** The part of it that belongs to closed connections, the oldest first. */
   #held: { cost: number; until: number }[] = [];
   #size = 0;
   #watched = new Set<Outbox>();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #lookMs = LOOK_MS;
-  /** When sockets were last looked at, in milliseconds. */
-  #lookedAt = 0;
+  #pollMs = POLL_MS;
+  /** When the sockets were last polled, in milliseconds. */
+  #polledAt = 0;
 
   /** @param most Bytes that may wait for peers that do not read; `--max-backlog`. */
   constructor(readonly most: number) {}
 
-  /** Handed over beyond what each connection may have of its own. */
+  /** What all connections have handed over beyond {@linkcode OWN_COST}. */
   get shared(): number {
     while (this.#held.length > 0 && this.#held[0].until < performance.now()) {
       this.#shared -= this.#held.shift()!.cost;
@@ -76,23 +79,23 @@ export class Backlog {
     return this.#shared;
   }
 
-  /** Counts what was handed over, or written. */
+  /** Adds to {@linkcode Backlog.shared}, or takes from it. */
   share(change: number): void {
     this.#shared += change;
   }
 
-  /** Counts something on for a while. */
+  /** Adds to {@linkcode Backlog.shared} for {@linkcode HOLD_MS}. */
   hold(cost: number): void {
     this.#shared += cost;
     this.#held.push({ cost, until: performance.now() + HOLD_MS });
   }
 
-  /** Looks at an outbox until it is settled. */
+  /** Polls an outbox until it is settled. */
   watch(outbox: Outbox): void {
     this.#watched.add(outbox);
     if (this.#timer !== undefined) return;
-    this.#lookedAt = performance.now();
-    this.#timer = setTimeout(() => this.#look(), this.#lookMs = LOOK_MS);
+    this.#polledAt = performance.now();
+    this.#timer = setTimeout(() => this.#poll(), this.#pollMs = POLL_MS);
   }
 
   forget(outbox: Outbox): void {
@@ -102,7 +105,7 @@ export class Backlog {
     this.#timer = undefined;
   }
 
-  /** Counts what has begun or ceased to wait. */
+  /** Adds to what waits, or takes from it. */
   resize(change: number): void {
     this.#size += change;
     if (this.#size > this.most * MOVING_FACTOR) {
@@ -110,20 +113,21 @@ export class Backlog {
     }
   }
 
-  /** Of the outboxes in which something waits, the first by this order. */
+  /** The first, by this order, of the outboxes in which something waits. */
   #first(order: (a: Outbox, b: Outbox) => number): Outbox {
     return [...this.#watched].filter(({ size }) => size > 0)
       .reduce((first, outbox) => order(outbox, first) < 0 ? outbox : first);
   }
 
-  #look(): void {
+  #poll(): void {
     const now = performance.now();
-    // Several looks: a process that was stopped has not looked all the time.
-    const elapsed = Math.min(now - this.#lookedAt, STALL_MS / 4);
-    this.#lookedAt = now;
+    // A process that was stopped has not watched the sockets all the time: a stall
+    // takes four polls.
+    const elapsed = Math.min(now - this.#polledAt, STALL_MS / 4);
+    this.#polledAt = now;
     let moved = false;
     for (const outbox of this.#watched) {
-      if (outbox.look(elapsed)) moved = true;
+      if (outbox.poll(elapsed)) moved = true;
       if (outbox.settled) this.#watched.delete(outbox);
     }
     while (this.#size > this.most) {
@@ -131,35 +135,34 @@ export class Backlog {
       if (slowest.stalledMs < STALL_MS) break;
       slowest.overflow();
     }
-    this.#lookMs = moved ? LOOK_MS : Math.min(MAX_LOOK_MS, this.#lookMs * 2);
+    this.#pollMs = moved ? POLL_MS : Math.min(MAX_POLL_MS, this.#pollMs * 2);
     this.#timer = this.#watched.size > 0
-      ? setTimeout(() => this.#look(), this.#lookMs)
+      ? setTimeout(() => this.#poll(), this.#pollMs)
       : undefined;
   }
 }
 
-/** What an outbox needs of a socket. */
 type Sink = Pick<WebSocket, "send" | "bufferedAmount">;
 
-/** The way out of one connection. */
+/** The responses of one connection on their way to its socket. */
 export class Outbox {
   #backlog: Backlog;
   #sink: Sink;
   #onHandedOver: (response: string) => void;
   #onOverflow: () => void;
-  /** The cost of what was handed over and is not written, when last measured. */
+  /** The cost of what was handed over and not written, when last measured. */
   #handed = 0;
-  /** The characters of it. */
+  /** Its characters. */
   #characters = 0;
   #waiting = new TextQueue();
   #overflowed = false;
-  /** For how long its socket was looked at and had not moved, in milliseconds. */
+  /** How long its socket has not moved, in milliseconds. */
   stalledMs = 0;
 
   /**
-   * @param onHandedOver Is told each response that the socket has taken; one that
+   * @param onHandedOver Called with each response that the socket has taken; one that
    * still waits is lost if the connection ends.
-   * @param onOverflow Is called when too much waits; what waits is dropped.
+   * @param onOverflow Called when too much waits; what waits is dropped.
    */
   constructor(
     backlog: Backlog,
@@ -173,12 +176,12 @@ export class Outbox {
     this.#onOverflow = onOverflow;
   }
 
-  /** What waits, in bytes and what each response counts beside. */
+  /** What waits: its bytes, and {@linkcode WAIT_COST} for each response. */
   get size(): number {
     return this.#waiting.bytes + this.#waiting.length * WAIT_COST;
   }
 
-  /** Whether nothing waits and nothing is left of what is shared. */
+  /** Whether nothing waits and nothing of what is shared is in use. */
   get settled(): boolean {
     return this.#waiting.length === 0 && this.#handed <= OWN_COST;
   }
@@ -194,10 +197,13 @@ export class Outbox {
     this.#handOverWaiting();
   }
 
-  /** Looks whether the socket has moved, and hands over what may go.
+  /**
+   * Hands over what may go.
    *
-   * @param elapsed Milliseconds since the last look. */
-  look(elapsed: number): boolean {
+   * @param elapsed Milliseconds since the last poll.
+   * @returns Whether the socket has moved since.
+   */
+  poll(elapsed: number): boolean {
     const before = this.#characters;
     this.#measure();
     const moved = this.#characters < before;
@@ -222,12 +228,11 @@ export class Outbox {
     this.#onOverflow();
   }
 
-  /** Forgets what waits. */
+  /** Drops what waits. */
   drop(): void {
     this.#resize(() => this.#waiting.clear());
   }
 
-  /** Ends it, when the socket is gone. */
   [Symbol.dispose](): void {
     this.drop();
     this.#backlog.forget(this);
@@ -242,8 +247,8 @@ export class Outbox {
     return this.#handed < OWN_COST || this.#backlog.shared < SHARED_COST;
   }
 
-  /** Deno tells the bytes that are not written; that many of the responses are
-   * not, as far as they are of one length. */
+  /** Deno tells the bytes that are not written; of the responses it is the same
+   * part, if they are of one length. */
   #measure(): void {
     const unwritten = this.#sink.bufferedAmount;
     const part = unwritten === 0 ? 0 : unwritten / this.#characters;
@@ -268,7 +273,7 @@ export class Outbox {
     this.#handed = cost;
   }
 
-  /** Tells the backlog how much more or less waits after this. */
+  /** Makes a change to what waits, and tells the backlog of it. */
   #resize(change: () => void): void {
     const before = this.size;
     change();

@@ -1,6 +1,5 @@
 /**
- * The client's figures: what was counted and kept while it ran, then one
- * structure that is printed as JSON or as text.
+ * The report of a run: made from what was counted, and printed as JSON or as text.
  *
  * @module
  */
@@ -12,10 +11,10 @@ import { cut, escapeText } from "./terminal.ts";
 import { VERSION } from "./version.ts";
 import { publicUrl } from "./world.ts";
 
-/** Below this p-value the numbers are not uniform: a fair server gets there once
- * in a billion runs. */
+/** Below this p-value the numbers are not uniform: a fair server has it once in a
+ * billion runs. */
 const IMPOSSIBLE = 1e-9;
-/** Below this one it may be chance: once in a thousand runs. */
+/** Below this one they may be: a fair server has it once in a thousand runs. */
 const DOUBTFUL = 0.001;
 /** The fewest numbers that tell anything. */
 const ENOUGH_NUMBERS = 1000;
@@ -23,22 +22,22 @@ const ENOUGH_NUMBERS = 1000;
 /** How much of `--message` the report repeats. */
 const MESSAGE_CHARACTERS = 200;
 
-/** The figures of a run. `null` stands where nothing was answered. */
+/** The figures of a run; `null` where nothing was answered. */
 export interface Report {
   /** Whether every request has exactly one valid response, in order, and the
    * numbers may be uniform. */
   ok: boolean;
   version: string;
-  /** The server. A password in it is hidden. */
+  /** Of the server, without a password. */
   url: string;
   message: string;
   /** Requests in all, sent or not. */
   count: number;
   /** Connections that were opened, without those that replaced one. */
   connections: number;
-  /** As asked for; `null` if not. What came of it is `inFlight`. */
+  /** `--window`, `null` if not given; what was in use is `inFlight`. */
   window: number | null;
-  /** Requests in a message, at most. */
+  /** The most requests in a message. */
   batch: number;
   /** Requests per second; `null` if unlimited. */
   rate: number | null;
@@ -48,15 +47,14 @@ export interface Report {
   sent: number;
   /** Requests with exactly one valid response. */
   answered: number;
-  /** The others, of `count`. */
+  /** `count - answered` */
   missing: number;
-  /** Which ones, as ranges of request numbers, the last included. */
+  /** Which ones, as ranges of request numbers, both ends included. */
   missingRequests: [first: number, last: number][];
-  /** Responses that answer no request, or not as they should. */
+  /** Responses that answer no request, or answer theirs with no valid number. */
   invalid: number;
-  /** The first of them. */
   firstInvalid: Counters["firstInvalid"];
-  /** Requests that a younger one was answered before. */
+  /** Requests that were still unanswered when a younger one was answered. */
   overtaken: number;
   /** Requests sent again after a connection broke. */
   resent: number;
@@ -64,8 +62,7 @@ export interface Report {
   reconnects: number;
   /** Most requests that were unanswered on one connection at a time. */
   inFlight: number;
-  /** From the first connection until each request had its response or, before
-   * that, the run ended. */
+  /** From the first connection to the last response or the end of the run. */
   seconds: number;
   /** `answered` / `seconds` */
   perSecond: number;
@@ -78,7 +75,7 @@ export interface Report {
     mean: number | null;
     /** Pearson's statistic against the uniform distribution. */
     chiSquare: number | null;
-    /** How likely uniform numbers are to give at least that. */
+    /** The probability that uniform numbers give at least that. */
     pValue: number | null;
     /** How often each of the numbers 1 to 100 came. */
     counts: number[];
@@ -86,8 +83,8 @@ export interface Report {
 }
 
 /**
- * Makes the report. The proof is in it: how many requests have exactly one valid
- * response is counted from what was kept for each.
+ * Makes the report. It contains the proof: the requests with exactly one valid
+ * response are counted from what was kept for each request.
  *
  * @param interrupted Whether the run was stopped before its end.
  */
@@ -149,7 +146,7 @@ function countFates(fates: Uint8Array) {
   return { answered, overtaken, resent, missingRequests };
 }
 
-/** Exact percentiles, for which a copy of the latencies is sorted. */
+/** Exact percentiles, by sorting a copy of the latencies. */
 function percentiles({ fates, latencies, sent }: Counters) {
   const copy = latencies.slice(0, sent);
   let answered = 0;
@@ -186,7 +183,6 @@ function describeNumbers(counts: number[]): Report["numbers"] {
 
 /** Columns of the text. */
 const COLUMNS = 80;
-/** Columns of a row's name. */
 const NAME_COLUMNS = 11;
 
 /** The report as text, all but its {@linkcode verdict}. */
@@ -239,7 +235,7 @@ function doubt({ answered, numbers }: Report): string {
   return numbers.pValue! < DOUBTFUL ? ": not uniform?" : "";
 }
 
-/** Puts as many parts into each line as fit, and cuts one that fits in none. */
+/** Wraps parts into lines; one that is too long for a line is cut. */
 function wrap(parts: string[]): string {
   const columns = COLUMNS - NAME_COLUMNS;
   const lines: string[] = [];

@@ -30,7 +30,7 @@ export interface Counters {
   numbers: number[];
   /** Distinct requests sent. They are numbered, so these are the first ones. */
   sent: number;
-  /** Valid responses accepted. Only to be watched: the report counts `fates`. */
+  /** Valid responses accepted, for the progress bar: the report counts `fates`. */
   answered: number;
   /** Responses that answer no request, or not as they should. */
   invalid: number;
@@ -50,8 +50,8 @@ export interface Counters {
   endedAt: number;
 }
 
-/** Makes the counters of a run: 5 bytes for each request, which the system hands out
- * as requests are sent. */
+/** Creates the counters of a run. They take 5 bytes for each request, which the system
+ * hands out as requests are sent. */
 export function createCounters(count: number): Counters {
   return {
     fates: new Uint8Array(count),
@@ -86,13 +86,12 @@ export function longestRequest(message: string, count: number): number {
     .length;
 }
 
-/** The requests of one run. */
 export class Requests {
   readonly count: number;
   readonly counters: Counters;
-  /** While true, none is handed out: what came of them cannot be printed yet. */
+  /** While true none is handed out, because stdout is full of responses. */
   paused = false;
-  /** Is called when one is asked for before it is due. */
+  /** Called when one is asked for before it is due. */
   onEarly = () => {};
   #parts: string[];
   #perMillisecond: number;
@@ -108,7 +107,7 @@ export class Requests {
     this.#perMillisecond = (rate ?? Infinity) / 1000;
   }
 
-  /** Whether every request has its response, valid or not. */
+  /** Whether every request has had a response, valid or not. */
   get done(): boolean {
     return this.#settled === this.count;
   }

@@ -15,8 +15,8 @@ import type { ClientOptions } from "./options.ts";
 import { longestRequest, Requests } from "./requests.ts";
 import { publicUrl, realWorld, type World } from "./world.ts";
 
-/** The window if none is given: as many requests, and as many bytes of them. A
- * deeper one is hardly faster, and a server may not take it. */
+/** The window if none is given, in requests and in bytes of them. A deeper one is
+ * hardly faster, and a server may not accept it. */
 const DEFAULT_WINDOW = 1000;
 const DEFAULT_WINDOW_BYTES = 1_048_576;
 
@@ -29,8 +29,8 @@ const TICK_MS = 250;
 /** The fewest ticks of it within a timeout, which is at most one tick late. */
 const TIMEOUT_TICKS = 20;
 
-/** How long the closing handshakes may take, in milliseconds. What a peer sends
- * too much comes before its close frame; a round trip seldom takes longer. */
+/** How long the closing handshakes may take, in milliseconds; few round trips take
+ * longer. A surplus response comes before the peer's close frame. */
 const CLOSE_MS = 300;
 
 /** How a run ended. */
@@ -41,7 +41,6 @@ export interface Outcome {
   stopped: boolean;
 }
 
-/** What a run tells while it goes on. */
 export interface RunListener {
   /** A valid response came. */
   onResponse(response: string): void;
@@ -49,7 +48,6 @@ export interface RunListener {
   onGivenUp(reason: string): void;
 }
 
-/** A run of the client. */
 export class Run implements Owner {
   readonly world: World;
   readonly requests: Requests;
@@ -61,7 +59,7 @@ export class Run implements Owner {
   #cancelWatch = () => {};
   #cancelClose = () => {};
   #cancelPace: (() => void) | undefined;
-  /** Whose turn it is to send the next request that comes due. */
+  /** The connection that is first to send what comes due. */
   #turn = 0;
 
   constructor(

@@ -1,9 +1,11 @@
 /**
- * What the client shows at a terminal: lines on stdout, text from outside that
- * must do no harm, the progress bar and the histogram.
+ * What is shown at a terminal: lines on stdout, text from outside made harmless, the
+ * progress bar and the histogram.
  *
  * @module
  */
+
+import { setTimeout as delay } from "node:timers/promises";
 
 /** Control characters, and those that change the direction of text or end a
  * line: a terminal obeys them. */
@@ -21,20 +23,19 @@ export function escapeText(text: string): string {
   });
 }
 
-/** Cuts a text that is longer than so many characters. */
+/** Cuts a text that is longer than this many characters. */
 export function cut(text: string, most: number): string {
   return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
 }
 
-/** Characters to gather before a write: beyond this the time per line no longer
- * falls. */
+/** Characters to gather before a write: with more, the time per line is the same. */
 const CHUNK_CHARACTERS = 16_384;
 
-/** The longest time that a line waits for its chunk to fill, in milliseconds:
- * too short for a reader to notice. */
+/** How long a line may wait for its chunk to fill, in milliseconds: too short to be
+ * noticed. */
 const FLUSH_MS = 20;
 
-/** Characters that may wait for a slow reader before no more should come. */
+/** Characters that may wait for a slow reader. */
 const FULL_CHARACTERS = 1_048_576;
 
 /** Where the bytes go: `Deno.stdout`. */
@@ -42,17 +43,16 @@ interface Sink {
   write(bytes: Uint8Array): Promise<number>;
 }
 
-/** What an {@linkcode Output} tells. */
 interface OutputListener {
-  /** Much waits for a slow reader. */
+  /** Too much waits for a slow reader. */
   onFull(): void;
   /** Nothing waits any more. */
   onEmpty(): void;
-  /** Nothing can be written any more; lines are dropped from now on. */
+  /** The sink is gone; lines are dropped from now on. */
   onBroken(): void;
 }
 
-/** Writes lines in chunks, and lets the program go on while the reader is slow. */
+/** Writes lines in chunks, without waiting for a slow reader. */
 export class Output {
   #sink: Sink;
   #listener: OutputListener;
@@ -60,7 +60,7 @@ export class Output {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #writing: Promise<void> | undefined;
   #full = false;
-  /** Why nothing can be written any more. */
+  /** Why the sink is gone. */
   broken: Error | undefined;
 
   constructor(sink: Sink, listener: OutputListener) {
@@ -116,21 +116,20 @@ export async function writeAll(sink: Sink, bytes: Uint8Array): Promise<void> {
       bytes = bytes.subarray(await sink.write(bytes));
     } catch (error) {
       if (!(error instanceof Deno.errors.WouldBlock)) throw error;
-      // A terminal that another program made non-blocking.
-      await new Promise((resolve) => setTimeout(resolve, 1));
+      await delay(1); // a terminal that another program made non-blocking
     }
   }
 }
 
-/** Cells of the progress bar itself, where there is room. */
+/** Columns of the progress bar itself, where there is room. */
 const BAR_WIDTH = 30;
 
 /**
  * One line that tells how far a run has come.
  *
  * @param seconds Since its start.
- * @param columns Of the terminal. The line is shorter.
- * @param state What is to be said instead of the rate, if anything.
+ * @param columns Of the terminal; the line is shorter.
+ * @param state Shown in place of the rate.
  */
 export function progressLine(
   done: number,
@@ -148,17 +147,17 @@ export function progressLine(
   return `${"█".repeat(filled)}${"░".repeat(width - filled)} ${text}`;
 }
 
-/** Lines that a bar may take. */
+/** Lines of the highest bar. */
 const HEIGHT = 8;
 
-/** A cell filled from below by no, one, … eight eighths. */
+/** Cells that are filled from below by 0 to 8 eighths. */
 const EIGHTHS = " ▁▂▃▄▅▆▇█";
 
-/** The level that uniform numbers are expected at, where no bar covers it. */
+/** Marks the level that is expected of uniform numbers, where no bar covers it. */
 const EXPECTED = "┈";
 
 /**
- * Draws one bar for each count, in as many bands as the width asks for.
+ * Draws one bar for each count, in several bands if they do not fit side by side.
  *
  * @param counts How often each of the numbers 1 to 100 came.
  * @param width Columns of the terminal.
@@ -175,7 +174,7 @@ export function histogram(counts: number[], width: number): string {
       : "";
   const margin = Math.max(label(HEIGHT - 1).length, label(expectedLine).length);
 
-  // Bands alike in length, of a whole number of tens so that the axis reads well.
+  // Bands of one length, a multiple of ten for the axis.
   const most = Math.max(10, Math.floor((width - margin - 2) / 10) * 10);
   const bands = Math.ceil(counts.length / most);
   const band = Math.ceil(counts.length / bands / 10) * 10;

@@ -1,31 +1,31 @@
 /**
- * Texts that wait, outside of V8's heap: 16 MiB of them as strings took a server to
- * 313 MB and more, by what a string has of its own and by how far the collector lets
- * the heap grow.
+ * A queue of texts as UTF-8 outside of V8's heap: 16 MiB of them as strings took a
+ * server to 313 MB and more, for a string has a header and the collector lets the heap
+ * grow before it cleans up.
  *
  * @module
  */
 
-/** The bytes of a page. One is the least that a queue takes which is not empty. */
+/** Bytes of a page; a queue that is not empty has at least one. */
 const PAGE_BYTES = 4096;
 
-/** Before each text, its length in bytes. */
+/** Bytes of the length that stands before each text. */
 const LENGTH_BYTES = Uint32Array.BYTES_PER_ELEMENT;
 
-/** Most bytes of a UTF-16 code unit in UTF-8. */
+/** The most bytes that a UTF-16 code unit becomes in UTF-8. */
 const MAX_BYTES = 3;
 
 /** Some texts, one after the other. */
 interface Page {
   view: DataView<ArrayBuffer>;
-  /** Where the last one ends. */
+  /** Where the last text ends. */
   end: number;
 }
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** A page that holds this text at least. */
+/** Creates a page that has room for this text at least. */
 function createPage(text: string): Page {
   const most = LENGTH_BYTES + text.length * MAX_BYTES;
   const bytes = most <= PAGE_BYTES
@@ -34,8 +34,7 @@ function createPage(text: string): Page {
   return { view: new DataView(new ArrayBuffer(bytes)), end: 0 };
 }
 
-/** Returns the bytes of a text that the page has taken, `undefined` if it does not
- * fit. */
+/** Appends a text. Returns its bytes, or `undefined` if it does not fit. */
 function append(page: Page, text: string): number | undefined {
   const { view, end } = page;
   if (end + LENGTH_BYTES > view.byteLength) return undefined;
@@ -47,15 +46,14 @@ function append(page: Page, text: string): number | undefined {
   return written;
 }
 
-/** A queue of texts. */
 export class TextQueue {
   /** The oldest first. */
   #pages: Page[] = [];
   /** Where the oldest text begins in the oldest page. */
   #start = 0;
-  /** Texts in it. */
+  /** The number of texts. */
   length = 0;
-  /** Their bytes. */
+  /** Their bytes, without the lengths. */
   bytes = 0;
 
   push(text: string): void {
@@ -70,7 +68,7 @@ export class TextQueue {
     this.bytes += bytes;
   }
 
-  /** Takes out the oldest. There must be one. */
+  /** Takes out the oldest text; there must be one. */
   shift(): string {
     const [{ view, end }] = this.#pages;
     const length = view.getUint32(this.#start);

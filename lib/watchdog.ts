@@ -1,17 +1,17 @@
 /**
- * Tells when a connection leads nowhere. Ticks are counted, not time: a client
- * that was itself asleep blames nobody.
+ * Finds connections that hang. It counts ticks, not time: a client that was itself
+ * stopped does not blame its server.
  *
  * @module
  */
 
-/** How long a connection stays that has had as many responses as requests, in
- * milliseconds, when some are unanswered all the same. */
+/** How long a connection may have as many responses as requests, and some of these
+ * unanswered all the same, in milliseconds. */
 const WRONG_MS = 1000;
 
-/** What a connection is like at a tick. */
+/** The state of a connection at a tick. */
 interface Sample {
-  /** Whether it waits: for the handshake, or for a response. */
+  /** Whether it waits for the handshake or for a response. */
   waits: boolean;
   /** The index of its oldest unanswered request. */
   oldest: number | undefined;
@@ -20,7 +20,6 @@ interface Sample {
   responses: number;
 }
 
-/** The watchdog of one connection. */
 export class Watchdog {
   #timeout: number;
   #tick: number;
@@ -46,9 +45,10 @@ export class Watchdog {
     this.#oldestTicks = -1; // the first tick begins to count
   }
 
-  /** @returns What is wrong, if anything: the handshake or the oldest request had no
-   * answer for too long, or for each request something came that was not its
-   * response. */
+  /**
+   * @returns `silent` if the handshake or the oldest request was not answered in time,
+   * `wrong` if something came for each request and some are unanswered all the same.
+   */
   check(
     { waits, oldest, sent, responses }: Sample,
   ): "silent" | "wrong" | undefined {

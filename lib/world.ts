@@ -1,6 +1,6 @@
 /**
- * What a run takes from outside: the network, time and chance. A test has a world
- * of its own.
+ * What a run takes from outside: the network, the clock and chance. Tests simulate
+ * them.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { UsageError } from "./flags.ts";
 import type { ClientOptions } from "./options.ts";
 import { LINES_PROTOCOL } from "./protocol.ts";
 
-/** What is used of a `WebSocket`. */
+/** The part of a `WebSocket` that a run uses. */
 export interface Socket {
   readonly protocol: string;
   onopen: ((event: Event) => void) | null;
@@ -20,23 +20,18 @@ export interface Socket {
   close(code?: number): void;
 }
 
-/** What a run takes from outside. */
 export interface World {
   /** Opens a connection. */
   connect(): Socket;
-  /** Milliseconds, never going back. */
+  /** Milliseconds of a clock that never goes back. */
   now(): number;
-  /** From 0 to 1, without 1. */
+  /** A number from 0 up to, but not including, 1. */
   random(): number;
-  /** Calls back later, unless the function that it returns is called before. */
+  /** Calls back later; the function that it returns cancels that. */
   after(milliseconds: number, callback: () => void): () => void;
 }
 
-/**
- * The real one.
- *
- * @throws {UsageError} If the file of `--ca` is of no use.
- */
+/** @throws {UsageError} If the file of `--ca` cannot be used. */
 export function realWorld(options: ClientOptions): World {
   return {
     connect: connector(options),
@@ -49,8 +44,7 @@ export function realWorld(options: ClientOptions): World {
   };
 }
 
-/** Where the DOM's types are loaded too, for the page's tests, they do not know
- * these options of Deno's. */
+/** The DOM's types, which the page's tests load, do not know Deno's options. */
 const OpenWebSocket = WebSocket as unknown as new (
   url: URL,
   options: WebSocketOptions,
@@ -78,7 +72,7 @@ function connector({ url, ca, header, batch }: ClientOptions): () => WebSocket {
   };
 }
 
-/** A client that trusts the certificates of a file, too. */
+/** An HTTP client that also trusts the certificates of a file. */
 function trusting(path: string): Deno.HttpClient {
   try {
     const pem = Deno.readTextFileSync(path);
