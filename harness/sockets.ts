@@ -27,8 +27,7 @@ export class RawSocket implements Disposable {
     );
   }
 
-  /** Connects and completes a handshake, for `ws-random.lines` if that is asked
-   * for. */
+  /** Connects and completes a handshake, with `ws-random.lines` if `lines`. */
   static async open(port: number, lines = false): Promise<RawSocket> {
     const socket = await RawSocket.connect(port);
     const headers: Record<string, string> = { ...HANDSHAKE };
@@ -49,7 +48,7 @@ export class RawSocket implements Disposable {
     }
   }
 
-  /** Reads so many bytes, or fewer if the peer ends before. */
+  /** Reads this many bytes, or fewer if the connection ends before. */
   async read(length: number): Promise<Uint8Array> {
     while (this.#bytes.length < length && await this.#fill());
     const bytes = this.#bytes.subarray(0, length);
@@ -134,25 +133,24 @@ export function frame(
   { fin = true, reserved = 0, masked = true } = {},
 ): Uint8Array<ArrayBuffer> {
   const data = typeof payload === "string" ? encode(payload) : payload;
-  const size = data.length;
-  const extended = size < 126 ? [] : size < 65_536 ? [size >> 8, size & 255] : [
-    0,
-    0,
-    0,
-    0,
-    size >>> 24,
-    size >>> 16 & 255,
-    size >>> 8 & 255,
-    size & 255,
-  ];
-  const short = size < 126 ? size : size < 65_536 ? 126 : 127;
+  const [length, ...extended] = lengthBytes(data.length);
   return new Uint8Array([
     (fin ? 128 : 0) | reserved << 4 | opcode,
-    (masked ? 128 : 0) | short,
+    (masked ? 128 : 0) | length,
     ...extended,
     ...(masked ? [0, 0, 0, 0] : []),
     ...data,
   ]);
+}
+
+function lengthBytes(length: number): number[] {
+  if (length < 126) return [length];
+  const size = length < 65_536 ? 2 : 8;
+  const bytes = Array.from(
+    { length: size },
+    (_, i) => Math.floor(length / 256 ** (size - 1 - i)) % 256,
+  );
+  return [size === 2 ? 126 : 127, ...bytes];
 }
 
 export function encode(text: string): Uint8Array<ArrayBuffer> {
