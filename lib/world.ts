@@ -53,9 +53,14 @@ const OpenWebSocket = WebSocket as unknown as new (
 /** Returns a function that opens connections as the options say. */
 function connector({ url, ca, header, batch }: ClientOptions): () => WebSocket {
   const target = new URL(url);
-  const headers = new Headers(
-    header.map((line) => line.split(/:\s*(.*)/s, 2) as [string, string]),
-  );
+  const headers = new Headers();
+  for (const line of header) {
+    const [name, value] = line.split(/:\s*(.*)/s, 2);
+    const cookies = /^cookie$/i.test(name) && headers.get(name);
+    // There is only one (RFC 6265 section 5.4), and no comma in it.
+    if (cookies) headers.set(name, `${cookies}; ${value}`);
+    else headers.append(name, value);
+  }
   if ((target.username || target.password) && !headers.has("authorization")) {
     // Deno 2.6 leaves it out.
     const user = decodeURIComponent(`${target.username}:${target.password}`);

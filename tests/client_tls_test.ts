@@ -81,10 +81,14 @@ test("wss:// to a server without TLS: one line, no retries", async () => {
 test("--header goes with the handshake; a password in the URL does as Basic", async () => {
   const { server, handshakes, port } = answering();
   const host = `127.0.0.1:${port}/`;
-  const args = ["--header", "Authorization: Bearer a:b", "--header=X-Empty:"];
+  const args = [
+    ...["--header", "Authorization: Bearer a:b", "--header=X-Empty:"],
+    ...["--header=Cookie: a=1", "--header=cookie:b=2"],
+  ];
   assertEquals((await runClient(`ws://${host}`, "-n1", ...args)).code, 0);
   assertEquals(handshakes[0].get("authorization"), "Bearer a:b");
   assertEquals(handshakes[0].get("x-empty"), "");
+  assertEquals(handshakes[0].get("cookie"), "a=1; b=2");
   assertEquals(
     (await runClient(`ws://m%C3%A9:p%40ss@${host}`, "-n1")).code,
     0,
