@@ -22,7 +22,7 @@ const HANDSHAKE_MS = 5000;
  * the page were dropped, since it pauses to draw. */
 const QUIET_MS = 250;
 
-/** The same for a peer at fault, in milliseconds. It knows of nothing and goes on, and a
+/** The same for a peer at fault, in milliseconds. It does not know and goes on, and a
  * browser on a busy machine makes long pauses to draw. With a load of 12 on two cores, 2
  * of 36 did not get the close frame after 250 ms, none of 18 after this. */
 const FAULT_QUIET_MS = 1000;

@@ -1,7 +1,7 @@
 /**
- * The server's side of the opening handshake, RFC 6455 section 4.2: whether a
- * request asks for a WebSocket, and why it may be refused. Deno's own check
- * accepts more: any version, any key, any method, any origin.
+ * The server's side of the opening handshake (RFC 6455 section 4.2): whether a
+ * request asks for a WebSocket, and every reason to refuse it. Deno itself accepts
+ * any version, key, method and origin.
  *
  * @module
  */
@@ -9,31 +9,29 @@
 import { STATUS_CODE } from "@std/http/status";
 import type { RefusalReason } from "./metrics.ts";
 
-/** Why a handshake is refused, as the peer, the operator and the metrics are
- * told. */
+/** Why a handshake is refused, for the peer, the operator and the metrics. */
 export interface Refusal {
   /** The label in the metrics. */
   reason: RefusalReason;
   /** The HTTP status. */
   status: number;
-  /** What came, what was expected, and what to do, in a line. */
+  /** A line: what came, what was expected, and what to do. */
   message: string;
-  /** Headers that tell the client what would be right. */
+  /** Headers that tell the client what would be accepted. */
   headers?: Record<string, string>;
 }
 
-/** What a server knows of itself that decides whom it lets in. */
+/** What decides which origins a server admits. */
 export interface Admission {
-  /** The scheme of the page that it serves. */
+  /** Of the page that it serves. */
   scheme: "http" | "https";
-  /** Whether only this machine can reach it, so that the name of another in
-   * `Host` is not its own but an attacker's that resolves to it (DNS rebinding). */
+  /** Whether only this machine can reach it. Then a foreign name in `Host` is an
+   * attacker's that resolves to this machine (DNS rebinding). */
   loopback: boolean;
-  /** Origins let in beside its own; `*` for any. */
+  /** Origins that it admits beside its own; `*` for any. */
   allowOrigin: readonly string[];
 }
 
-/** Of a server that shuts down. */
 export const DRAINING: Refusal = {
   reason: "draining",
   status: STATUS_CODE.ServiceUnavailable,
@@ -41,7 +39,6 @@ export const DRAINING: Refusal = {
   headers: { "retry-after": "1" },
 };
 
-/** Of a server with so many connections open, the most that it takes. */
 export function full(connections: number): Refusal {
   return {
     reason: "full",
@@ -59,8 +56,7 @@ const WEBSOCKET_VERSION = "13";
  * before the padding carries two bits only. */
 const WEBSOCKET_KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
 
-/** Names of this machine that no DNS server can give to another (RFC 6761
- * section 6.3), and its addresses. */
+/** Names that cannot mean another machine (RFC 6761 section 6.3), and addresses. */
 const LOOPBACK_NAME = /^(?:(?:.+\.)?localhost|127(?:\.\d+){3}|\[::1\])$/;
 
 /** Whether a host, as a URL has it, can be reached from this machine only. */
@@ -141,11 +137,11 @@ export function refusal(
 }
 
 /**
- * Lets in who is no browser (no `Origin`), the server's own page, and the origins
- * allowed. A proxy that ends TLS says so in `X-Forwarded-Proto`, which no page
- * can set on a WebSocket; the first element is what the browser used.
+ * Admits clients that are no browser (no `Origin`), the server's own page, and the
+ * allowed origins. A proxy that ends TLS says so in `X-Forwarded-Proto`, which no
+ * page can set on a WebSocket; its first element is what the browser used.
  *
- * @returns What is wrong with the origin, `undefined` if nothing is.
+ * @returns What is wrong with the origin, `undefined` if it is admitted.
  */
 function foreignOrigin(
   headers: Headers,

@@ -1,6 +1,5 @@
 /**
- * HTTP responses, the headers that every one of them carries, and the page's
- * files, which are part of the program.
+ * HTTP responses, the headers that each of them carries, and the page's files.
  *
  * @module
  */
@@ -21,9 +20,9 @@ import styleCss from "../static/style.css" with { type: "text" };
 import type { Metrics } from "./metrics.ts";
 import { VERSION } from "./version.ts";
 
-/** Nothing but what this server itself serves may run, be shown or connected
- * to; no inline script or style. `'self'` covers `ws:` and `wss:` of the same
- * host in today's browsers (CSP level 3). */
+/** The page may load and connect to this server only, and has no inline script or
+ * style. `'self'` covers `ws:` and `wss:` of the same host in today's browsers (CSP
+ * level 3). */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -35,7 +34,7 @@ const CONTENT_SECURITY_POLICY = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-/** Sent with every response, errors and the handshake included. */
+/** Sent with every response, also with errors and handshakes. */
 export const SECURITY_HEADERS: Record<string, string> = {
   "content-security-policy": CONTENT_SECURITY_POLICY,
   "x-content-type-options": "nosniff",
@@ -45,11 +44,9 @@ export const SECURITY_HEADERS: Record<string, string> = {
 };
 
 /**
- * Makes a response.
- *
- * @param body Text gets a newline at its end, for the reader at a terminal.
- * @param headers Added to the security headers; `content-type` is plain text if
- * it is not among them.
+ * @param body Text gets a newline at its end, for readers at a terminal.
+ * @param headers Added to the security headers; without a `content-type` a body is
+ * plain text.
  */
 export function reply(
   status: number,
@@ -69,8 +66,8 @@ export function reply(
 const CSS = "text/css; charset=utf-8";
 const JAVASCRIPT = "text/javascript; charset=utf-8";
 
-/** What is served at a path. The files are imported as text, so that they are
- * part of the program wherever it runs: from a folder, a binary or a registry. */
+/** The page's files by path. They are imported as text, so that they are part of the
+ * program wherever it runs from: a folder, a binary or a registry. */
 const FILES: Record<string, { text: string; type: string }> = {
   "/": {
     text: indexHtml.replace("{version}", VERSION),
@@ -88,7 +85,7 @@ const FILES: Record<string, { text: string; type: string }> = {
   "/favicon.svg": { text: faviconSvg, type: "image/svg+xml" },
 };
 
-/** A file in memory and the headers it is served with. */
+/** A file in memory and its headers. */
 export interface Asset {
   body: Uint8Array<ArrayBuffer>;
   /** `Content-Type`, a strong `ETag`, and `Cache-Control`. */
@@ -105,8 +102,8 @@ export async function loadAssets(): Promise<Map<string, Asset>> {
       headers: {
         "content-type": type,
         "etag": await eTag(body) as string,
-        // Asked for each time, so that a new version shows; and never
-        // compressed by Deno before 2.7, which would make the ETag weak.
+        // The browser asks each time, so that it gets a new version; and Deno before
+        // 2.7 does not compress the file, which would make the ETag weak.
         "cache-control": "no-cache, no-transform",
       },
     });
@@ -122,9 +119,9 @@ export function assetResponse(request: Request, asset: Asset): Response {
     : reply(STATUS_CODE.NotModified, null, headers);
 }
 
-/** The path as it was sent: `new URL` would resolve a `..` that a proxy before
- * this server, which guards a path, has not. `undefined` if the host would change
- * where the path begins. */
+/** The path as it was sent: `new URL` would resolve a `..` that a proxy in front,
+ * which guards a path, has passed on. `undefined` if the host would change where the
+ * path begins. */
 export function pathOf({ url, headers }: Request): string | undefined {
   const host = headers.get("host");
   if (host && (/[/?#\\@\s]/.test(host) || !URL.canParse(`http://${host}`))) {
@@ -133,7 +130,7 @@ export function pathOf({ url, headers }: Request): string | undefined {
   return /^\w+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1];
 }
 
-/** Whether a load balancer should send new connections here. */
+/** Tells a load balancer whether to send new connections here. */
 export function healthResponse(metrics: Metrics, draining: boolean): Response {
   const health = {
     status: draining ? "draining" : "ok",

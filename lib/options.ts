@@ -6,7 +6,7 @@
 
 import type { Command, Options } from "./flags.ts";
 
-/** Deno does not receive a message that is longer. */
+/** Deno does not receive longer messages. */
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 
 /** Each takes some 10 MB, busy or not. */
@@ -212,8 +212,8 @@ function checkUrl(text: string): string {
   return url.href;
 }
 
-/** Headers that Deno sends itself: its `WebSocket` drops another value, or sends
- * two (`User-Agent`), or a length of a body that never comes. */
+/** Headers that Deno sends itself: its `WebSocket` drops another value or sends it as
+ * well, or (`Content-Length`) the server waits for a body. */
 const HANDSHAKE_HEADERS =
   /^(?:host|connection|upgrade|user-agent|transfer-encoding|content-length|sec-websocket-.*)$/i;
 

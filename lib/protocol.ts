@@ -1,6 +1,5 @@
 /**
- * What the server puts on the wire. How a response is checked is in
- * `static/proof.js`, which the page needs too.
+ * The server's responses. How a client checks them is in `static/proof.js`.
  *
  * @module
  */
@@ -21,8 +20,8 @@ export function answer(request: string): string {
   return `${request} ${randomNumber()}`;
 }
 
-/** Requests that a message of {@linkcode LINES_PROTOCOL} may hold. Without a
- * bound one message of 64 MiB would take half a minute and gigabytes. */
+/** The most requests in a message of {@linkcode LINES_PROTOCOL}: without a bound one
+ * message of 64 MiB takes half a minute and gigabytes. */
 export const MAX_LINES = 1000;
 
 /**

@@ -5,8 +5,8 @@
  * @module
  */
 
-/** Bytes drawn at a time: one call for each number would take longer than all
- * the rest of an answer. */
+/** Bytes drawn at a time: a call for each number would take longer than the rest of
+ * an answer. */
 const POOL_BYTES = 4096;
 
 /** The largest multiple of 100 that a byte can hold. A byte from here on is

@@ -7,25 +7,23 @@
  * @module
  */
 
-/** A handshake, or the probe before one, that is not answered for so long is
- * given up, in milliseconds. */
+/** How long a handshake, or the probe before it, may take, in milliseconds. */
 const ATTEMPT_MS = 5000;
-/** The same for a handshake after a fast probe, in milliseconds. It also has ten
- * times what the probe took, so that a slow network stays enough, and each one after
- * another that was not answered has twice as long. Firefox goes on with one that was
- * given up for 20 s and has six connections at most: so there are never more. */
+/** The same for a handshake after a fast probe, in milliseconds. Ten times what the
+ * probe took is added for slow networks, and each handshake after one that was not
+ * answered has twice as long: Firefox goes on with an abandoned one for 20 s, and has
+ * six connections at most. */
 const FAST_ATTEMPT_MS = 2000;
-/** The first delay between two attempts, in milliseconds; each one is twice the
- * one before. */
+/** The first delay between two attempts, in milliseconds; each is twice the one
+ * before. */
 const DELAY_MS = 250;
 /** The longest delay, in milliseconds: short enough to be back within two seconds
  * of the server. */
 const MAX_DELAY_MS = 1500;
-/** A connection that leaves requests unanswered for so long is dead, in
+/** How long a request may be unanswered before the connection counts as dead, in
  * milliseconds. */
 const TIMEOUT_MS = 10_000;
-/** An answer that takes longer than this is said to be waited for, in
- * milliseconds. */
+/** After this without an answer the page says that it waits, in milliseconds. */
 export const PATIENCE_MS = 300;
 
 /**
@@ -63,7 +61,7 @@ export class Connection {
   /** @type {PromiseWithResolvers<unknown>[]} The oldest first. */
   #unanswered = [];
 
-  /** @param {(state: State) => void} onState Is told each change. */
+  /** @param {(state: State) => void} onState Called at each change. */
   constructor(onState) {
     this.#onState = onState;
     const startAnew = () => {
@@ -74,7 +72,7 @@ export class Connection {
     };
     addEventListener("online", startAnew);
     document.addEventListener("visibilitychange", startAnew);
-    // The browser may keep the page for the way back; the server shall not.
+    // The browser may keep the page for the way back, but the server should not.
     addEventListener("pagehide", () => {
       this.#fail("the page was left");
       this.#become("connecting");
@@ -139,8 +137,8 @@ export class Connection {
     }, milliseconds);
   }
 
-  /** Forgets the socket, whatever becomes of it: a handshake that hangs cannot be
-   * taken back, and a peer need not answer a close frame. */
+  /** Lets go of the socket without waiting for its end: a hanging handshake cannot be
+   * cancelled, and a peer need not answer a close frame. */
   #drop() {
     clearTimeout(this.#deadline);
     clearTimeout(this.#retry);
@@ -174,8 +172,8 @@ export class Connection {
     this.#retry = setTimeout(() => this.#attempt(), delay);
   }
 
-  /** Opens a socket once the server answers a probe: what the probe takes tells how
-   * long the handshake may. The next probe does not wait for this one, which may
+  /** Opens a socket once the server answers a probe; the handshake may take as long as
+   * the probe's time allows. The next probe does not wait for this one, which may
    * hang. */
   async #attempt() {
     clearTimeout(this.#retry);
@@ -198,8 +196,6 @@ export class Connection {
 }
 
 /**
- * Why a connection ended, in words.
- *
  * @param {CloseEvent} event
  */
 function reasonOf({ code, reason }) {

@@ -17,14 +17,13 @@ import { element } from "./element.js";
 const COUNT = 10_000;
 /** Requests in flight at most, as the client has. */
 const WINDOW = 1000;
-/** The chart is drawn at least this often, in milliseconds: sending pauses for it,
- * since WebKit may draw nothing as long as messages come. */
+/** The chart is drawn at least this often, in milliseconds. Sending pauses for it:
+ * WebKit may draw nothing while messages come. */
 const DRAWN_MS = 100;
-/** Where the chart has the expected level at the most, as a part of its height: the
- * most frequent of 100 numbers passes the top once in some 400 runs, and then the
- * chart has a smaller scale. */
+/** The expected level as a part of the chart's height, at the most: the most frequent
+ * of 100 numbers reaches the top once in some 400 runs, and then the scale shrinks. */
 const EXPECTED_LEVEL = 0.7;
-/** A press of Stop so soon after Send is the other half of a double click, in
+/** A press of Stop within this after Send is half of a double click, in
  * milliseconds. */
 const DOUBLE_CLICK_MS = 500;
 

@@ -46,7 +46,7 @@ export function setUpOne(connection) {
 }
 
 /**
- * Keeps marks of direction in a text from the text around it.
+ * Keeps direction marks in a text from affecting the text around it.
  *
  * @param {string} text
  */

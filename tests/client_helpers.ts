@@ -32,8 +32,7 @@ export async function report(
   return { ...JSON.parse(stdout), code, stderr };
 }
 
-/** A WebSocket server that does as it is told with each message, here where the
- * truth is not told. */
+/** A WebSocket server that leaves each message to `onMessage`, to answer it or not. */
 export async function withLiar(
   onMessage: (socket: WebSocket, request: string, nth: number) => void,
   use: (url: string) => Promise<void>,

@@ -6,7 +6,7 @@ import { testIf } from "./helpers.ts";
 
 const test = testIf(!missing("openssl", "version"));
 
-/** A server that answers with what it was told by the handshake. */
+/** A server that answers each request, and keeps the headers of its handshakes. */
 function answering(tls: { cert?: string; key?: string } = {}) {
   const handshakes: Headers[] = [];
   const server = Deno.serve(

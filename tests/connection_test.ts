@@ -81,7 +81,7 @@ async function converse(
   return responses;
 }
 
-/** So many requests, each of so many bytes. */
+/** Requests, each of this many bytes. */
 const requests = (count: number, bytes: number) =>
   Array.from({ length: count }, (_, i) => `${i + 1}`.padStart(bytes, "."));
 

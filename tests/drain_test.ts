@@ -1,4 +1,4 @@
-// A server that shuts down: what has arrived is answered, and every peer is told.
+// A server that shuts down: it answers what has arrived, and tells every peer.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Process, serverProcess, task } from "../harness/process.ts";

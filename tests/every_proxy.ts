@@ -241,7 +241,7 @@ async function endsTls(proxy: Proxy): Promise<void> {
 }
 
 /** A run may be over before a drain cuts it off: then both servers are restarted
- * again, so many times at the most. */
+ * again, this often at the most. */
 const ROUNDS = 10;
 
 /** Restarts one server after the other while one run of the client follows

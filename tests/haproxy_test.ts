@@ -82,7 +82,7 @@ function opened(port: number): Promise<WebSocket | undefined> {
   });
 }
 
-/** Whether a server has answered so many requests. */
+/** Whether a server has answered this many requests. */
 async function hasAnswered(port: number, count: number): Promise<boolean> {
   const response = await fetch(`http://127.0.0.1:${port}/metrics`);
   const text = await response.text();

@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Backlog, Outbox } from "../lib/outbox.ts";
 import { eventually } from "./helpers.ts";
 
-/** A socket that writes what it holds only when it is told to. */
+/** A socket that writes what it holds when the test says so. */
 class Sink {
   sent: string[] = [];
   bufferedAmount = 0;

@@ -8,7 +8,7 @@ import type { Server } from "../server.ts";
 import { eventually, withServer } from "./helpers.ts";
 import { press, sendAll, showsText, status, testIn, text } from "./page.ts";
 
-/** A proxy in front of a server, which stops to hand on what matches. */
+/** A proxy in front of a server that keeps what matches to itself. */
 class Gate implements Disposable {
   #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   #connections: Deno.Conn[] = [];
@@ -16,7 +16,7 @@ class Gate implements Disposable {
   /** Requests that begin like this are taken and never answered. */
   swallows = /^$/;
   swallowed = 0;
-  /** Handshakes are handed on after so long, in milliseconds. */
+  /** The delay of handshakes, in milliseconds. */
   slow = 0;
   slowed = 0;
 

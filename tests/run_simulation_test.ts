@@ -67,7 +67,7 @@ const schedules = fc.record({
   retries: fc.integer({ min: 0, max: 4 }),
   message: fc.constantFrom("Message {i}", "{i}", "{i}0", "{i} and {i}"),
   peers: fc.array(peers, { minLength: 1, maxLength: 6 }),
-  /** Nothing can be printed from here on, for so long. */
+  /** Nothing can be printed from here on, for this long. */
   full: fc.option(fc.record({ at: fc.nat(2000), lasts: fc.nat(2000) })),
   interruptAt: fc.option(fc.nat(5000)),
 });

@@ -29,7 +29,7 @@ export interface Peer {
   latency: number;
   /** What it does with the first request, the second, …, and again. */
   acts: Act[];
-  /** Ends the connection so many milliseconds after it opened. */
+  /** Ends the connection this many milliseconds after it opened. */
   cut: { after: number; code: number } | null;
   answersClose: boolean;
 }

@@ -7,7 +7,7 @@ import {
   progressLine,
 } from "../lib/terminal.ts";
 
-/** A sink that keeps what is written, as slowly as it is told. */
+/** A slow sink that keeps what is written. */
 function sink(write: (bytes: Uint8Array) => Promise<number> | number) {
   const decoder = new TextDecoder();
   let text = "";
