@@ -180,39 +180,36 @@ testPage(
   },
 );
 
-for (const scheme of ["light", "dark"]) {
-  testChromium(
-    `an audit by axe finds nothing, ${scheme}`,
-    async (page, server) => {
-      const { default: axe } = await import("axe-core");
+testChromium("an audit by axe finds nothing", async (page, server) => {
+  const { default: axe } = await import("axe-core");
+  const audit = async (state: string) => {
+    for (const scheme of ["light", "dark"]) {
       await page.emulateMediaFeatures([
         { name: "prefers-color-scheme", value: scheme },
         { name: "prefers-reduced-motion", value: "reduce" },
       ]);
-      const audit = async (state: string) => {
-        // By the debugger, which the page's policy does not bind.
-        await page.evaluate(axe.source);
-        const violations = await page.evaluate(async () => {
-          // deno-lint-ignore no-explicit-any -- put there by the line above
-          const { violations } = await (globalThis as any).axe.run();
-          return violations.map((
-            { id, nodes }: { id: string; nodes: { html: string }[] },
-          ) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
-        });
-        assertEquals(violations, [], state);
-      };
-      await audit("at rest");
-      await press(page, "x".repeat(1000));
-      await audit("after a press");
-      await page.click("summary");
-      await sendAll(page);
-      await audit("after 10,000");
-      await server.shutdown();
-      await status(page, "offline");
-      await audit("offline");
-    },
-  );
-}
+      // By the debugger, which the page's policy does not bind.
+      await page.evaluate(axe.source);
+      const violations = await page.evaluate(async () => {
+        // deno-lint-ignore no-explicit-any -- put there by the line above
+        const { violations } = await (globalThis as any).axe.run();
+        return violations.map((
+          { id, nodes }: { id: string; nodes: { html: string }[] },
+        ) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
+      });
+      assertEquals(violations, [], `${state}, ${scheme}`);
+    }
+  };
+  await audit("at rest");
+  await press(page, "x".repeat(1000));
+  await audit("after a press");
+  await page.click("summary");
+  await sendAll(page);
+  await audit("after 10,000");
+  await server.shutdown();
+  await status(page, "offline");
+  await audit("offline");
+});
 
 testChromium("reduced motion is obeyed", async (page) => {
   const animation = () =>
