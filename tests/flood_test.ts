@@ -41,9 +41,9 @@ async function flood(port: number, size: number, stop: AbortSignal) {
   }
 }
 
-/** In milliseconds. A server that hands all to `send` at once grows by more than
- * 800 MB within this; this one by what it will ever, with empty requests, and by some
- * nine tenths of it. */
+/** In milliseconds. Measured at its end: growth by 55 MB with empty requests and by 194
+ * MB with 100 bytes (75 and 220 MB after 11 s); where all is handed to `send` at once,
+ * by 811 and 1,999 MB. */
 const FLOOD_MS = 5000;
 
 for (const size of [0, 100]) {
