@@ -27,7 +27,17 @@ async function firstWords(path: string): Promise<string> {
 }
 
 const here = Deno.build.target;
-const { target = here } = parseArgs(Deno.args, { string: ["target"] });
+const { target = here, help } = parseArgs(Deno.args, {
+  string: ["target"],
+  boolean: ["help"],
+  alias: { help: "h" },
+});
+if (help) {
+  console.log(
+    "Usage: deno task compile [--target <system>] [options of deno compile]",
+  );
+  Deno.exit();
+}
 const denort = Deno.env.get("DENORT_BIN");
 if (denort && target !== here) {
   fail(

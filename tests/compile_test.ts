@@ -36,6 +36,12 @@ function list(folder: string): Set<string> {
   return new Set(Array.from(Deno.readDirSync(folder), ({ name }) => name));
 }
 
+test("compile --help tells its options, and makes nothing", async () => {
+  const { code, stdout, stderr, made } = await compile(["--help"], {});
+  assertEquals([code, stderr, made], [0, "", []]);
+  assertMatch(stdout, /^Usage: deno task compile \[--target <system>\]/);
+});
+
 for (const target of ["aarch64-apple-darwin", "x86_64-pc-windows-msvc"]) {
   test(`compile --target ${target} asks for its runtime`, async () => {
     const denoDir = await freshDenoDir();
