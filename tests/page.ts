@@ -15,6 +15,7 @@ import {
   type Tab,
   TESTED,
 } from "../harness/browser.ts";
+import { assetResponse, loadAssets } from "../lib/http.ts";
 import { parseResponse } from "../static/proof.js";
 import type { Server } from "../server.ts";
 import { eventually, withServer } from "./helpers.ts";
@@ -84,6 +85,34 @@ export function testChromium(
   steps: (page: Page, server: Server) => Promise<void>,
 ): void {
   testPage(["chromium"], name, (tab, server) => steps(tab as Page, server));
+}
+
+/** A server that answers each request with what this returns. */
+export async function withAnswers(
+  visit: Visit,
+  answer: (
+    request: string,
+  ) => string | Uint8Array<ArrayBuffer> | Promise<string>,
+  steps: (tab: Tab) => Promise<void>,
+) {
+  const assets = await loadAssets();
+  await using server = Deno.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    onListen() {},
+  }, (request) => {
+    const { pathname } = new URL(request.url);
+    const asset = assets.get(pathname);
+    if (asset) return assetResponse(request, asset);
+    if (!pathname.startsWith("/ws")) return new Response();
+    const { socket, response } = Deno.upgradeWebSocket(request);
+    socket.onmessage = async ({ data }) => socket.send(await answer(data));
+    return response;
+  });
+  await visit(`http://127.0.0.1:${server.addr.port}/`, async (tab) => {
+    await status(tab, "connected");
+    await steps(tab);
+  });
 }
 
 /** Waits for the state of the connection. */

@@ -4,8 +4,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import config from "../deno.json" with { type: "json" };
-import { ENGINES, type Tab } from "../harness/browser.ts";
-import { assetResponse, loadAssets } from "../lib/http.ts";
+import { ENGINES } from "../harness/browser.ts";
 import { parseResponse } from "../static/proof.js";
 import { eventually } from "./helpers.ts";
 import {
@@ -17,7 +16,7 @@ import {
   testIn,
   testPage,
   text,
-  type Visit,
+  withAnswers,
 } from "./page.ts";
 
 testPage(
@@ -231,34 +230,6 @@ testChromium(
     );
   },
 );
-
-/** A server that answers each request with what this returns. */
-async function withAnswers(
-  visit: Visit,
-  answer: (
-    request: string,
-  ) => string | Uint8Array<ArrayBuffer> | Promise<string>,
-  steps: (tab: Tab) => Promise<void>,
-) {
-  const assets = await loadAssets();
-  await using server = Deno.serve({
-    hostname: "127.0.0.1",
-    port: 0,
-    onListen() {},
-  }, (request) => {
-    const { pathname } = new URL(request.url);
-    const asset = assets.get(pathname);
-    if (asset) return assetResponse(request, asset);
-    if (!pathname.startsWith("/ws")) return new Response();
-    const { socket, response } = Deno.upgradeWebSocket(request);
-    socket.onmessage = async ({ data }) => socket.send(await answer(data));
-    return response;
-  });
-  await visit(`http://127.0.0.1:${server.addr.port}/`, async (tab) => {
-    await status(tab, "connected");
-    await steps(tab);
-  });
-}
 
 testIn(
   ENGINES,
