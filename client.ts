@@ -12,17 +12,17 @@ import {
   EXIT_OK,
   onTermination,
   runCommand,
-} from "./lib/command.ts";
-import { UsageError } from "./lib/flags.ts";
+} from "./lib/cli/command.ts";
+import { UsageError } from "./lib/cli/flags.ts";
 import { clientCommand, type ClientOptions } from "./lib/options.ts";
 import {
   createReport,
   type Report,
   reportText,
   verdict,
-} from "./lib/report.ts";
-import { longestRequest } from "./lib/requests.ts";
-import { Run, UNSPLIT_BYTES } from "./lib/run.ts";
+} from "./lib/client/report.ts";
+import { longestRequest } from "./lib/client/requests.ts";
+import { Run, UNSPLIT_BYTES } from "./lib/client/run.ts";
 import {
   cut,
   escapeText,
@@ -30,7 +30,7 @@ import {
   Output,
   progressLine,
   writeAll,
-} from "./lib/terminal.ts";
+} from "./lib/client/output.ts";
 
 /** The progress bar is drawn this often, in milliseconds. */
 const PROGRESS_MS = 100;

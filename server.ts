@@ -7,9 +7,9 @@
  */
 
 import { STATUS_CODE } from "@std/http/status";
-import { EXIT_OK, onTermination, runCommand } from "./lib/command.ts";
-import { Connection, type Shared } from "./lib/connection.ts";
-import { defaults } from "./lib/flags.ts";
+import { EXIT_OK, onTermination, runCommand } from "./lib/cli/command.ts";
+import { Connection, type Shared } from "./lib/server/connection.ts";
+import { defaults } from "./lib/cli/flags.ts";
 import {
   type Admission,
   asksForWebSocket,
@@ -19,7 +19,7 @@ import {
   offersProtocol,
   type Refusal,
   refusal,
-} from "./lib/handshake.ts";
+} from "./lib/server/handshake.ts";
 import {
   type Asset,
   assetResponse,
@@ -29,20 +29,20 @@ import {
   pathOf,
   reply,
   SECURITY_HEADERS,
-} from "./lib/http.ts";
+} from "./lib/server/responses.ts";
 import {
   assertPortFree,
   linkHost,
   Listener,
   readCertificate,
   urlHost,
-} from "./lib/listen.ts";
-import { Metrics } from "./lib/metrics.ts";
-import { counted, Notices } from "./lib/notices.ts";
+} from "./lib/server/listen.ts";
+import { Metrics } from "./lib/server/metrics.ts";
+import { counted, Notices } from "./lib/server/log.ts";
 import { serverCommand, type ServerOptions } from "./lib/options.ts";
-import { Backlog } from "./lib/outbox.ts";
+import { Backlog } from "./lib/server/outbox.ts";
 import { LINES_PROTOCOL } from "./lib/protocol.ts";
-import { isWorker, work, workerCount, Workers } from "./lib/workers.ts";
+import { isWorker, work, workerCount, Workers } from "./lib/server/workers.ts";
 
 /** How long the last bytes may take once every connection is over or its close frame
  * is sent, in milliseconds. */

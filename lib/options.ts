@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Command, Options } from "./flags.ts";
+import type { Command, Options } from "./cli/flags.ts";
 
 /** Deno does not receive longer messages. */
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;

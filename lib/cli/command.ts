@@ -1,0 +1,84 @@
+/**
+ * How a command runs and ends: help, version, and one line on stderr and an exit
+ * status for every failure.
+ *
+ * @module
+ */
+
+import {
+  type Command,
+  type Flags,
+  helpText,
+  type Options,
+  parseFlags,
+  UsageError,
+} from "./flags.ts";
+import { escapeText } from "../client/output.ts";
+import { VERSION } from "../version.ts";
+
+export const EXIT_OK = 0;
+export const EXIT_FAILURE = 1;
+export const EXIT_USAGE = 2;
+/** Signals that end a command, and its exit status then: 128 plus the signal's
+ * number, as shells have it. */
+const SIGNALS: [Deno.Signal, number][] = Deno.build.os === "windows"
+  ? [["SIGINT", 130]] // it knows no SIGTERM
+  : [["SIGINT", 130], ["SIGTERM", 143]];
+
+/** A second signal within this is the same key press, in milliseconds: a terminal sends
+ * Ctrl-C to npx, `deno task` and the command, and the first two pass it on, some 2 ms
+ * later. */
+const SAME_PRESS_MS = 500;
+
+/**
+ * Runs a command with its arguments.
+ *
+ * @returns The exit status.
+ */
+export async function runCommand<T extends Flags>(
+  command: Command<T>,
+  args: string[],
+  run: (options: Options<T>) => Promise<number>,
+): Promise<number> {
+  try {
+    const options = parseFlags(command, args);
+    if (options.help) console.log(helpText(command));
+    else if (options.version) console.log(`ws-random ${VERSION}`);
+    else return await run(options);
+    return EXIT_OK;
+  } catch (error) {
+    if (error instanceof UsageError) {
+      complain(`${error.message}; see ws-random ${command.name} --help`);
+      return EXIT_USAGE;
+    }
+    complain(error instanceof Error ? error.message : String(error));
+    return EXIT_FAILURE;
+  }
+}
+
+/**
+ * Listens for SIGINT and SIGTERM. A second one exits at once.
+ *
+ * @param end Called with the exit status at the first one.
+ */
+export function onTermination(end: (status: number) => void): void {
+  let signalledAt: number | undefined;
+  for (const [signal, status] of SIGNALS) {
+    Deno.addSignalListener(signal, () => {
+      if (signalledAt === undefined) {
+        signalledAt = performance.now();
+        end(status);
+      } else if (performance.now() - signalledAt > SAME_PRESS_MS) {
+        Deno.exit(status);
+      }
+    });
+  }
+}
+
+/** Prints one line on stderr. */
+export function complain(message: string): void {
+  const line = escapeText(message.replaceAll(/\s*\n\s*/g, " "));
+  try {
+    console.error("%s", `ws-random: ${line}`);
+  } catch { /* a full disk, say: then there is nobody to tell */ }
+}

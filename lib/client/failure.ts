@@ -1,0 +1,154 @@
+/**
+ * Why a connection could not be opened or kept, in plain words.
+ *
+ * @module
+ */
+
+import { STATUS_TEXT } from "@std/http/status";
+import { cut, escapeText } from "./output.ts";
+
+/** How a connection ended before its work was done. */
+export interface Failure {
+  /** What happened, in a line. */
+  message: string;
+  /** Whether another try would end the same way. */
+  fatal: boolean;
+  /** Whether fewer requests at a time might end otherwise. */
+  policy?: boolean;
+}
+
+/** Close codes after which another try would end the same way (RFC 6455 section
+ * 7.4.1). */
+const FATAL_CODES: Record<number, string> = {
+  1002: "protocol error",
+  1003: "unsupported data",
+  1007: "invalid payload data",
+  1008: "policy violation",
+  1009: "message too big",
+};
+
+/** Statuses below 500 that allow another try: Request Timeout, Too Early, Too Many
+ * Requests. */
+const PASSING_STATUSES = [408, 425, 429];
+
+/** Deno's errors of handshakes that would fail again, and what they mean. */
+const FATAL_ERRORS: [RegExp, string][] = [
+  [/UnknownIssuer/, "its certificate is from an unknown authority; see --ca"],
+  [
+    /CaUsedAsEndEntity/,
+    "its certificate is an authority's own; make one for the server " +
+    "(basicConstraints CA:FALSE)",
+  ],
+  [
+    /NotValidForName|certificate not valid for name/,
+    "its certificate is for another host",
+  ],
+  [/Expired|certificate expired/, "its certificate has expired"],
+  [/NotValidYet|not valid yet/, "its certificate is not valid yet"],
+  [/invalid peer certificate: (.*)/, "its certificate is not valid: $1"],
+  [/NoApplicationProtocol/, "its TLS does not offer HTTP/1.1"],
+  [/InvalidContentType/, "it does not speak TLS; use ws:// and not wss://"],
+  [
+    /(HandshakeFailure|InsufficientSecurity)/,
+    "its TLS has no cipher that this client has, or it wants a client " +
+    "certificate ($1)",
+  ],
+  [/(ProtocolVersion)/, "its TLS is older than 1.2 ($1)"],
+  [/(UnrecognisedName)/, "its TLS knows no such host name ($1)"],
+  [
+    /CertificateRequired|BadCertificate/,
+    "it wants a client certificate, which this client cannot give",
+  ],
+  [/received fatal alert: (.*)/, "its TLS refused the connection ($1)"],
+  [/received corrupt message(?: of type)? (.*)/, "its TLS is corrupt ($1)"],
+  [/^(peer (?:misbehaved|is incompatible): .*)/, "its TLS is faulty ($1)"],
+  [/invalid HTTP/, "it does not speak HTTP"],
+  [
+    /(Invalid (?:upgrade|connection) header)/,
+    "it does not speak WebSocket at that path ($1)",
+  ],
+  [
+    /message head is too large/,
+    "its answer to the handshake is too long to read",
+  ],
+];
+
+/** Those of handshakes that may succeed at another try. */
+const PASSING_ERRORS: [RegExp, string][] = [
+  [/^tcp connect error/, "no TCP connection (is the server running?)"],
+  [/^dns error/, "no address is known for its host name"],
+  // TLS was done, and the connection ended before an answer. Deno then tries
+  // HTTP/2, and this is what it says of that.
+  [
+    /h2 alpn/,
+    "it closed the connection instead of answering the handshake; it may want " +
+    "a client certificate",
+  ],
+  [/^tls handshake eof/, "it closed the connection during the TLS handshake"],
+  [
+    /^connection (?:closed before|error)|^operation was canceled|reset by peer/,
+    "it closed the connection instead of answering the handshake",
+  ],
+];
+
+/** Errors that a server with TLS may cause at a handshake without. */
+const PERHAPS_TLS =
+  /invalid HTTP version|closed before message completed|status code: 400/;
+
+/**
+ * Describes how a connection ended.
+ *
+ * @param code Of the close event; without a close frame Deno has 0 where it should be
+ * 1006.
+ * @param error The message of an error event before that.
+ * @param secure Whether it is a `wss://` URL.
+ */
+export function describeFailure(
+  code: number,
+  reason: string,
+  error: string,
+  secure: boolean,
+): Failure {
+  if (code !== 0 && code !== 1006) {
+    const meaning = code in FATAL_CODES ? ` (${FATAL_CODES[code]})` : "";
+    const said = reason && `: ${cut(escapeText(reason), 125)}`;
+    return {
+      message: `closed with ${code}${meaning}${said}`,
+      fatal: code in FATAL_CODES,
+      policy: code === 1008,
+    };
+  }
+  const cause = /failed to connect to WebSocket: (.*)/s.exec(error)?.[1];
+  if (cause === undefined) {
+    const why = error.replace(/^(Network)?Error: /, "") || "no close frame";
+    const message = `connection lost (1006, ${cut(escapeText(why), 200)})`;
+    return { message, fatal: false };
+  }
+  const failure = failedHandshake(cause);
+  if (!secure && PERHAPS_TLS.test(cause)) {
+    failure.message += "; if that is a TLS port, use wss://";
+  }
+  return failure;
+}
+
+function failedHandshake(cause: string): Failure {
+  const status = Number(/Invalid status code: (\d{3})/.exec(cause)?.[1]);
+  if (status) {
+    const name = STATUS_TEXT[status as keyof typeof STATUS_TEXT] ?? "";
+    return {
+      message: `handshake refused with ${status} ${name}`.trimEnd(),
+      fatal: !(status >= 500 && status < 600) &&
+        !PASSING_STATUSES.includes(status),
+    };
+  }
+  for (const table of [FATAL_ERRORS, PASSING_ERRORS]) {
+    for (const [pattern, meaning] of table) {
+      const match = pattern.exec(cause);
+      if (!match) continue;
+      const detail = cut(escapeText(match[1] ?? ""), 200);
+      const message = meaning.replace("$1", () => detail);
+      return { message, fatal: table === FATAL_ERRORS };
+    }
+  }
+  return { message: cut(escapeText(cause), 200), fatal: false };
+}

@@ -1,0 +1,196 @@
+/**
+ * The requests of a run: their texts, which is to be sent next, and what is kept
+ * for each. They belong to the run; a connection borrows them, and gives back
+ * what it could not get answered.
+ *
+ * @module
+ */
+
+import { parseResponse } from "../../static/proof.js";
+
+/** What is kept for each request, in one byte: a set of these. */
+export const Fate = {
+  /** A valid response was accepted. */
+  answered: 1,
+  /** One more was accepted, which must not happen. */
+  answeredAgain: 2,
+  /** A younger request was answered before it. */
+  overtaken: 4,
+  /** It was sent again, by another connection. */
+  resent: 8,
+} as const;
+
+/** What is counted and kept while a run goes on. */
+export interface Counters {
+  /** For each request a set of {@linkcode Fate}. */
+  fates: Uint8Array<ArrayBuffer>;
+  /** For each answered request the milliseconds from its first `send`. */
+  latencies: Float32Array<ArrayBuffer>;
+  /** How often each of the numbers 1 to 100 came. */
+  numbers: number[];
+  /** Distinct requests sent. They are numbered, so these are the first ones. */
+  sent: number;
+  /** Valid responses accepted, for the progress bar: the report counts `fates`. */
+  answered: number;
+  /** Responses that answer no request, or not as they should. */
+  invalid: number;
+  /** The first of them: to which request, counted from 1, or `null` if it
+   * answers none, and the start of its text. */
+  firstInvalid: { request: number | null; response: string } | null;
+  /** Connections that opened, without those that only replaced one. */
+  connections: number;
+  /** Connections opened to replace one that broke. */
+  reconnects: number;
+  /** Most requests that were unanswered on one connection at a time. */
+  inFlight: number;
+  /** When the first connection opened, in milliseconds; `NaN` before. */
+  startedAt: number;
+  /** When each request had its response or, before that, the run ended, in
+   * milliseconds. */
+  endedAt: number;
+}
+
+/** Creates the counters of a run. They take 5 bytes for each request, which the system
+ * hands out as requests are sent. */
+export function createCounters(count: number): Counters {
+  return {
+    fates: new Uint8Array(count),
+    latencies: new Float32Array(count),
+    numbers: new Array(100).fill(0),
+    sent: 0,
+    answered: 0,
+    invalid: 0,
+    firstInvalid: null,
+    connections: 0,
+    reconnects: 0,
+    inFlight: 0,
+    startedAt: NaN,
+    endedAt: NaN,
+  };
+}
+
+/** How much of an invalid response is kept. */
+const KEPT_CHARACTERS = 200;
+
+/** A request that a connection holds or has given back. */
+export interface Unanswered {
+  /** Counted from 0. */
+  index: number;
+  /** When it was first sent, in milliseconds. */
+  sentAt: number;
+}
+
+/** The bytes of the longest request: the last one. */
+export function longestRequest(message: string, count: number): number {
+  return new TextEncoder().encode(message.replaceAll("{i}", String(count)))
+    .length;
+}
+
+export class Requests {
+  readonly count: number;
+  readonly counters: Counters;
+  /** While true none is handed out, because stdout is full of responses. */
+  paused = false;
+  /** Called when one is asked for before it is due. */
+  onEarly = () => {};
+  #parts: string[];
+  #perMillisecond: number;
+  /** A stack, the oldest on top. */
+  #returned: Unanswered[] = [];
+  #settled = 0;
+
+  /** @param rate Requests per second; as fast as they can be sent if not given. */
+  constructor(message: string, count: number, rate?: number) {
+    this.count = count;
+    this.counters = createCounters(count);
+    this.#parts = message.split("{i}");
+    this.#perMillisecond = (rate ?? Infinity) / 1000;
+  }
+
+  /** Whether every request has had a response, valid or not. */
+  get done(): boolean {
+    return this.#settled === this.count;
+  }
+
+  text(index: number): string {
+    return this.#parts.join(String(index + 1));
+  }
+
+  /** A request that was given back, to be sent again. */
+  takeReturned(): Unanswered | undefined {
+    if (this.paused || this.#returned.length === 0) return undefined;
+    const request = this.#returned.pop()!;
+    this.counters.fates[request.index] |= Fate.resent;
+    return request;
+  }
+
+  /** The index of a request that was never sent, or `undefined` if none is left
+   * or due yet. */
+  takeNew(now: number): number | undefined {
+    if (this.paused || this.counters.sent === this.count) return undefined;
+    if (this.dueAt() <= now) return this.counters.sent++;
+    this.onEarly();
+  }
+
+  /** When the next new request is due, in milliseconds. One that could not be
+   * sent in time is made up for, so that the rate holds over the run. */
+  dueAt(): number {
+    return this.counters.startedAt + this.counters.sent / this.#perMillisecond;
+  }
+
+  /** Takes back what a connection could not get answered, the oldest first. */
+  giveBack(requests: Unanswered[]): void {
+    for (const request of requests.reverse()) this.#returned.push(request);
+  }
+
+  /** Counts a valid response. */
+  accept(index: number, number: number, latency: number): void {
+    const { fates, latencies, numbers } = this.counters;
+    fates[index] |= fates[index] & Fate.answered
+      ? Fate.answeredAgain
+      : Fate.answered;
+    latencies[index] = latency;
+    numbers[number - 1]++;
+    this.counters.answered++;
+    this.#settled++;
+  }
+
+  /** Counts a response that is not valid. If it is a request's own, that request
+   * will not get another. */
+  reject(response: unknown, index?: number): void {
+    this.counters.invalid++;
+    this.counters.firstInvalid ??= {
+      request: index === undefined ? null : index + 1,
+      response: typeof response === "string"
+        ? response.slice(0, KEPT_CHARACTERS)
+        : "binary data",
+    };
+    if (index !== undefined) this.#settled++;
+  }
+
+  overtake(index: number): void {
+    this.counters.fates[index] |= Fate.overtaken;
+  }
+
+  /** The unanswered request that this is a valid response to, found by the
+   * number in its text. */
+  answeredBy(response: unknown): { index: number; number: number } | undefined {
+    const [head] = this.#parts;
+    if (
+      typeof response !== "string" || this.#parts.length === 1 ||
+      !response.startsWith(head)
+    ) return undefined;
+    const most = String(this.count).length;
+    const digits =
+      /^\d*/.exec(response.slice(head.length, head.length + most))![0];
+    // What follows `{i}` may begin with digits, too.
+    for (let length = digits.length; length > 0; length--) {
+      const index = Number(digits.slice(0, length)) - 1;
+      if (index < 0 || index >= this.count) continue;
+      const number = parseResponse(this.text(index), response);
+      if (number === undefined) continue;
+      const answered = this.counters.fates[index] & Fate.answered;
+      return answered ? undefined : { index, number };
+    }
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * One run of the client: it owns the requests and the connections, and ends when
+ * every request has its response, when no connection is left, or when it is
+ * stopped.
+ *
+ * @module
+ */
+
+import { ClientConnection, type Owner, type Settings } from "./connection.ts";
+import type { ClientOptions } from "../options.ts";
+import { longestRequest, Requests } from "./requests.ts";
+import { publicUrl, realWorld, type World } from "./environment.ts";
+
+/** The window if none is given, in requests and in bytes of them. A deeper one is
+ * hardly faster, and a server may not accept it. */
+const DEFAULT_WINDOW = 1000;
+const DEFAULT_WINDOW_BYTES = 1_048_576;
+
+/** A longer message is written in two parts by Deno's client, and the second
+ * waits for the first to be acknowledged if nothing follows: some 44 ms. */
+export const UNSPLIT_BYTES = 1024;
+
+/** The longest time from one tick of the watchdog to the next, in milliseconds. */
+const TICK_MS = 250;
+/** The fewest ticks of it within a timeout, which is at most one tick late. */
+const TIMEOUT_TICKS = 20;
+
+/** How long the closing handshakes may take, in milliseconds; few round trips take
+ * longer. A surplus response comes before the peer's close frame. */
+const CLOSE_MS = 300;
+
+/** How a run ended. */
+export interface Outcome {
+  /** Why it was given up, if no connection could be kept. */
+  failure?: string;
+  /** Whether it was stopped before its end. */
+  stopped: boolean;
+}
+
+export interface RunListener {
+  /** A valid response came. */
+  onResponse(response: string): void;
+  /** A connection gave up, and others go on. */
+  onGivenUp(reason: string): void;
+}
+
+export class Run implements Owner {
+  readonly world: World;
+  readonly requests: Requests;
+  readonly settings: Settings;
+  #state: "running" | "closing" | "over" = "running";
+  #connections: ClientConnection[];
+  #listener: RunListener;
+  #outcome = Promise.withResolvers<Outcome>();
+  #cancelWatch = () => {};
+  #cancelClose = () => {};
+  #cancelPace: (() => void) | undefined;
+  /** The connection that is first to send what comes due. */
+  #turn = 0;
+
+  constructor(
+    options: ClientOptions,
+    listener: RunListener,
+    world: World = realWorld(options),
+  ) {
+    const { count, message, rate, timeout } = options;
+    const connections = Math.min(options.connections, count);
+    const bytes = longestRequest(message, count);
+    const window = options.window ??
+      Math.min(
+        DEFAULT_WINDOW,
+        Math.max(1, Math.floor(DEFAULT_WINDOW_BYTES / bytes)),
+      );
+    const batch = Math.floor(UNSPLIT_BYTES / (bytes + 1));
+    this.world = world;
+    this.requests = new Requests(message, count, rate);
+    this.requests.onEarly = () => this.#pace();
+    this.settings = {
+      url: publicUrl(options.url),
+      window: Math.min(window, Math.ceil(count / connections)),
+      batch: Math.max(1, Math.min(options.batch, batch)),
+      retries: options.retries,
+      timeout,
+      tick: Math.min(TICK_MS, timeout * 1000 / TIMEOUT_TICKS),
+    };
+    this.#listener = listener;
+    this.#connections = Array.from(
+      { length: connections },
+      () => new ClientConnection(this),
+    );
+  }
+
+  /** Connections that are open. */
+  get open(): number {
+    return this.#connections.filter(({ state }) => state === "open").length;
+  }
+
+  /** Runs to the end. */
+  start(): Promise<Outcome> {
+    for (const connection of this.#connections) connection.connect();
+    this.#watch();
+    return this.#outcome.promise;
+  }
+
+  #watch(): void {
+    this.#cancelWatch = this.world.after(this.settings.tick, () => {
+      this.#watch();
+      for (const connection of this.#connections) connection.watch();
+    });
+  }
+
+  /** Ends the run at once. */
+  stop(): void {
+    this.#end({ stopped: !this.requests.done });
+  }
+
+  /** Sends nothing until {@linkcode resume}. */
+  pause(): void {
+    this.requests.paused = true;
+  }
+
+  resume(): void {
+    this.requests.paused = false;
+    this.#sendDue();
+  }
+
+  onOpen(): void {
+    const { counters } = this.requests;
+    if (Number.isNaN(counters.startedAt)) counters.startedAt = this.world.now();
+  }
+
+  onResponse(response: string): void {
+    this.#listener.onResponse(response);
+  }
+
+  onDone(): void {
+    if (this.#state !== "running") return;
+    this.#state = "closing";
+    this.requests.counters.endedAt = this.world.now();
+    this.#cancelClose = this.world.after(CLOSE_MS, () => this.stop());
+    for (const connection of this.#connections) connection.close();
+  }
+
+  onBroken(): void {
+    this.#sendDue();
+  }
+
+  onGone(reason?: string): void {
+    if (this.#state === "over") return;
+    if (this.#connections.every(({ state }) => state === "gone")) {
+      this.#end({ stopped: false, failure: reason });
+    } else if (reason !== undefined) {
+      this.#listener.onGivenUp(reason);
+      this.#sendDue();
+    }
+  }
+
+  /** Sends what may be sent now, by whichever connection has its turn. */
+  #sendDue(): void {
+    const now = this.world.now();
+    const { length } = this.#connections;
+    for (let i = 0; i < length; i++) {
+      this.#connections[(this.#turn + i) % length].sendDue(now);
+    }
+  }
+
+  /** Waits for the next request to be due, if there is a rate. */
+  #pace(): void {
+    const { requests, world } = this;
+    this.#cancelPace ??= world.after(
+      Math.max(1, requests.dueAt() - world.now()),
+      () => {
+        this.#cancelPace = undefined;
+        this.#turn++;
+        this.#sendDue();
+      },
+    );
+  }
+
+  #end(outcome: Outcome): void {
+    if (this.#state === "over") return;
+    if (this.#state === "running") {
+      this.requests.counters.endedAt = this.world.now();
+    }
+    this.#state = "over";
+    this.#cancelWatch();
+    this.#cancelPace?.();
+    this.#cancelClose();
+    for (const connection of this.#connections) connection.drop();
+    this.#outcome.resolve(outcome);
+  }
+}

@@ -1,0 +1,221 @@
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import {
+  type Command,
+  helpText,
+  parseFlags,
+  UsageError,
+} from "../../lib/cli/flags.ts";
+import {
+  clientCommand,
+  demoCommand,
+  serverCommand,
+} from "../../lib/options.ts";
+
+const client = (...args: string[]) => parseFlags(clientCommand, args);
+// $HOST and $PORT are not asked for when both are given.
+const server = (...args: string[]) =>
+  parseFlags(serverCommand, ["--host=127.0.0.1", "--port=0", ...args]);
+
+Deno.test("without arguments every option has its default", () => {
+  assertEquals(client(), {
+    url: "ws://127.0.0.1:8000/ws",
+    count: 10_000,
+    connections: 1,
+    window: undefined,
+    batch: 1,
+    message: "Message {i}",
+    rate: undefined,
+    timeout: 10,
+    retries: 5,
+    ca: undefined,
+    header: [],
+    quiet: false,
+    json: false,
+    histogram: false,
+    help: false,
+    version: false,
+  });
+});
+
+Deno.test("options by name, letter, = and place", () => {
+  const options = client(
+    "https://example.com/x?y#z",
+    "-n",
+    "10k",
+    "-c=4",
+    "-w1",
+    "--rate",
+    "2.5k",
+    "--message=--{i}--",
+    "-q",
+    "--timeout",
+    "0.5",
+  );
+  assertEquals(options.url, "wss://example.com/x?y");
+  assertEquals(options.count, 10_000);
+  assertEquals(options.connections, 4);
+  assertEquals(options.window, 1);
+  assertEquals(options.rate, 2500);
+  assertEquals(options.message, "--{i}--");
+  assertEquals(options.quiet, true);
+  assertEquals(options.timeout, 0.5);
+});
+
+Deno.test("numbers may have a unit or underscores", () => {
+  const numbers: Record<string, number> = {
+    "1": 1,
+    "10k": 10_000,
+    "10K": 10_000,
+    "2m": 2_000_000,
+    "1.5k": 1500,
+    "1_000_000": 1_000_000,
+  };
+  for (const [text, value] of Object.entries(numbers)) {
+    assertEquals(client("--count", text).count, value);
+  }
+});
+
+Deno.test("letters may be joined, and have their value at once", () => {
+  assertEquals(client("-n5").count, 5);
+  assertEquals(client("-n2k").count, 2000);
+  assertEquals(client("-n1_000").count, 1000);
+  assertEquals(client("-n=7").count, 7);
+  const { quiet, count } = client("-qn5");
+  assertEquals([quiet, count], [true, 5]);
+});
+
+Deno.test("the last of an option counts, true and false are values, a text may be empty", () => {
+  assertEquals(client("-n5", "--count=6").count, 6);
+  assertEquals(client("--quiet=true").quiet, true);
+  assertEquals(client("-q", "--quiet=false").quiet, false);
+  assertEquals(client("-q=false").quiet, false);
+  assertEquals(client("-q=true").quiet, true);
+  assertEquals(client("--message", "").message, "");
+  assertEquals(client("--message=").message, "");
+  assertEquals(client("--message=-x=y").message, "-x=y");
+  assertEquals(client("--message", "--help").message, "--help");
+  assertEquals(client("--message", "-q", "-n5").message, "-q");
+  assertEquals(client("--count", "1.001k").count, 1001);
+  assertEquals(client("--", "ws://a").url, "ws://a/");
+});
+
+Deno.test("--help wins over any error", () => {
+  for (
+    const args of [
+      ["--count", "none", "--help"],
+      ["--nonsense", "-h"],
+      ["--count", "--help"],
+      ["a", "b", "-qh"],
+    ]
+  ) assertEquals(client(...args).help, true, args.join(" "));
+  assertEquals(parseFlags(serverCommand, ["-p", "x", "--help"]).help, true);
+  assertEquals(client("--message=--help").help, false);
+  assertEquals(client("--help=false").help, false);
+});
+
+Deno.test("a list may be repeated", () => {
+  assertEquals(server().allowOrigin, []);
+  assertEquals(
+    server("--allow-origin=https://a.example/x", "--allow-origin", "*")
+      .allowOrigin,
+    ["https://a.example", "*"],
+  );
+});
+
+Deno.test("a usage error names the option and the value", () => {
+  const cases: [string[], RegExp][] = [
+    [["--cont", "5"], /^unknown option --cont$/],
+    [["-x"], /^unknown option -x$/],
+    [["--no-quiet"], /^unknown option --no-quiet$/],
+    [["--count"], /^--count needs a value$/],
+    [
+      ["--count", "-q"],
+      /^--count needs a value; if it is "-q", write --count=/,
+    ],
+    [["--count="], /^--count needs a value$/],
+    [["-n", ""], /^--count needs a value$/],
+    [[""], /^url needs a value$/],
+    [["--url", "ws://x"], /^unknown option --url$/],
+    [["--ca="], /^--ca needs a value$/],
+    [["-n", "-1"], /^--count: "-1" is not a whole number/],
+    [["-nq"], /^--count: "q" is not/],
+    [["--quiet=0"], /^--quiet: "0" is neither true nor false$/],
+    [["--quiet="], /^--quiet needs a value$/],
+    [["--header=x"], /^--header: "x" is not a header like/],
+    [["--header", "a b: c"], /^--header: "a b: c" is not a header like/],
+    [
+      ["--header=Host: a"],
+      /^--header: "Host: a" is not possible: Deno sends its own Host$/,
+    ],
+    [["--constructor"], /^unknown option --constructor$/],
+    [["--version", "--nonsense"], /^unknown option --nonsense$/],
+    [["--count=ten"], /^--count: "ten" is not a whole number from 1 to/],
+    [["--count=0"], /^--count: "0" is not/],
+    [["--count=-5"], /^--count: "-5" is not/],
+    [["--count=1.5"], /^--count: "1.5" is not/],
+    [["--count=1e3"], /^--count: "1e3" is not/],
+    [["--count=0x10"], /^--count: "0x10" is not/],
+    [["--count=1__0"], /^--count: "1__0" is not/],
+    [["--count=99999999999"], /^--count: "99999999999" is not/],
+    [["--count= 5"], /^--count: " 5" is not/],
+    [["--timeout=0"], /^--timeout: "0" is not a number from 0.1 to/],
+    [["ftp://x"], /^url: "ftp:\/\/x" is not a URL like ws:/],
+    [["ws://a:%zz@x"], /^url: "ws:\/\/a:\*\*\*@x" has a % in its user or pa/],
+    [["localhost:8000"], /^url: "localhost:8000" is not a URL like ws:/],
+    [["ws://a", "ws://b"], /^unexpected argument "ws:\/\/b"$/],
+  ];
+  for (const [args, message] of cases) {
+    const error = assertThrows(() => client(...args), UsageError);
+    assertMatch((error as Error).message, message);
+  }
+  assertThrows(() => server("--port=65536"), UsageError, "--port");
+  assertThrows(() => server("--allow-origin=x"), UsageError, '"x"');
+  assertThrows(() => parseFlags(demoCommand, ["ws://a"]), UsageError, "ws://a");
+});
+
+Deno.test("--header refuses what the handshake owns", () => {
+  for (
+    const name of [
+      "Connection",
+      "UPGRADE",
+      "transfer-encoding",
+      "Content-Length",
+      "Sec-WebSocket-Key",
+      "sec-websocket-protocol",
+      "User-Agent",
+    ]
+  ) assertThrows(() => client(`--header=${name}: a`), UsageError, name);
+  const { header } = client("--header=Origin: null", "--header=Cookie: a=b");
+  assertEquals(header, ["Origin: null", "Cookie: a=b"]);
+});
+
+Deno.test("a usage error hides a password", () => {
+  for (
+    const url of [
+      "ws://u:se@kret@bad host/",
+      "u:sekret@host",
+      "ws://u:s/kret@bad host/",
+    ]
+  ) {
+    for (const args of [[url], ["ws://a", url]]) {
+      const error = assertThrows(() => client(...args), UsageError);
+      assertMatch((error as Error).message, /u:\*\*\*@/);
+      assertEquals(/kret/.test((error as Error).message), false);
+    }
+  }
+});
+
+Deno.test("the help names every option with its default", () => {
+  for (const command of [serverCommand, clientCommand, demoCommand]) {
+    const help = helpText(command as Command);
+    for (const [name, flag] of Object.entries((command as Command).flags)) {
+      const option = name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
+      assertMatch(help, new RegExp(flag.positional ? name : `--${option}`));
+      if ("default" in flag) {
+        assertEquals(help.includes(`[default: ${flag.default}`), true, name);
+      }
+    }
+    assertMatch(help, /--help/);
+    assertMatch(help, /--version/);
+  }
+});

@@ -1,0 +1,159 @@
+/**
+ * A network and a clock that are made up, for one run of the client. It plays the
+ * peers that a script describes, and keeps its own account of what came to pass,
+ * by the rules that the README has for users: a short and slow one, with lists.
+ *
+ * @module
+ */
+
+import { assert } from "@std/assert";
+import type { Socket, World } from "../../lib/client/environment.ts";
+import { seeded } from "../../harness/helpers.ts";
+import {
+  Connection,
+  type Outstanding,
+  type Peer,
+} from "./_simulated_connection.ts";
+
+/** What a network is to do. */
+export interface Script {
+  /** The first connection is with the first of them, and so on, and again. */
+  peers: Peer[];
+  /** All requests that may be sent. */
+  texts: string[];
+  /** Most in flight on a connection. */
+  window: number;
+  lines: boolean;
+  /** In seconds. */
+  timeout: number;
+}
+
+/** An event that is due. */
+interface Due {
+  at: number;
+  happen: () => void;
+}
+
+/** A network with peers, a clock, and the truth about one run. */
+export class Network implements World {
+  readonly script: Script;
+  readonly connections: Connection[] = [];
+  /** Whether the run was stopped. */
+  stopped = false;
+  /** Connections that opened, and when the first did. */
+  opened = 0;
+  openedAt = NaN;
+  /** How often each request was sent. */
+  sent = new Map<string, number>();
+  answered = new Set<string>();
+  wrong = new Set<string>();
+  overtaken = new Set<string>();
+  invalid = 0;
+  /** What the client waits for. */
+  timers = new Set<Due>();
+  #due: Due[] = [];
+  #now = 0;
+  #indices: Map<string, number>;
+  #random: (below: number) => number;
+
+  constructor(script: Script) {
+    this.script = script;
+    this.#indices = new Map(script.texts.map((text, index) => [text, index]));
+    this.#random = seeded(script.texts.length);
+  }
+
+  get lines(): boolean {
+    return this.script.lines;
+  }
+
+  connect(): Socket {
+    const { peers } = this.script;
+    const peer = peers[this.connections.length % peers.length];
+    const connection = new Connection(this, peer);
+    this.connections.push(connection);
+    return connection;
+  }
+
+  now = (): number => this.#now;
+
+  random(): number {
+    return this.#random(1000) / 1000;
+  }
+
+  after(milliseconds: number, callback: () => void): () => void {
+    const timer = this.schedule(milliseconds, () => {
+      this.timers.delete(timer);
+      callback();
+    });
+    this.timers.add(timer);
+    return () => {
+      if (this.timers.delete(timer)) {
+        this.#due.splice(this.#due.indexOf(timer), 1);
+      }
+    };
+  }
+
+  schedule(milliseconds: number, happen: () => void): Due {
+    const due = { at: this.#now + milliseconds, happen };
+    const later = this.#due.findIndex(({ at }) => at > due.at);
+    this.#due.splice(later < 0 ? this.#due.length : later, 0, due);
+    return due;
+  }
+
+  /** Lets the next thing happen. */
+  step(): void {
+    const due = this.#due.shift();
+    if (!due) throw new Error("nothing will ever happen again");
+    this.#now = due.at;
+    due.happen();
+  }
+
+  /** Whether every request has its response. */
+  get done(): boolean {
+    return this.answered.size + this.wrong.size === this.script.texts.length;
+  }
+
+  get over(): boolean {
+    return this.stopped || this.done;
+  }
+
+  requestAfter(request: string): string | undefined {
+    return this.script.texts[this.#indices.get(request)! + 1];
+  }
+
+  onOpen(): void {
+    if (this.opened++ === 0) this.openedAt = this.#now;
+  }
+
+  onRequest(request: string): void {
+    assert(this.#indices.has(request), `${request} was made up`);
+    assert(!this.answered.has(request), `${request} was answered before`);
+    assert(!this.wrong.has(request), `${request} had a wrong answer before`);
+    const elsewhere = this.connections.some(({ closing, state, outstanding }) =>
+      state === "open" && !closing &&
+      outstanding.some((other) => other.request === request)
+    );
+    assert(!elsewhere, `${request} is in flight`);
+    this.sent.set(request, (this.sent.get(request) ?? 0) + 1);
+  }
+
+  /** What a response means, by the rules. */
+  onResponse(response: unknown, outstanding: Outstanding[]): void {
+    const take = (place: number) => outstanding.splice(place, 1)[0].request;
+    const place = outstanding.findIndex(({ request }) =>
+      response === `${request} 7`
+    );
+    if (place >= 0) {
+      for (const older of outstanding.slice(0, place)) {
+        older.passed = true;
+        this.overtaken.add(older.request);
+      }
+      this.answered.add(take(place));
+      return;
+    }
+    this.invalid++;
+    const wrong = [0, outstanding.findIndex(({ passed }) => !passed)]
+      .find((place) => response === `${outstanding[place]?.request} 101`);
+    if (wrong !== undefined) this.wrong.add(take(wrong));
+  }
+}

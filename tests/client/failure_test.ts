@@ -1,0 +1,118 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { describeFailure } from "../../lib/client/failure.ts";
+
+const handshake = (cause: string, secure = true) =>
+  describeFailure(
+    0,
+    "",
+    `NetworkError: failed to connect to WebSocket: ${cause}`,
+    secure,
+  );
+
+Deno.test("describeFailure() tells TLS errors in plain words, for which no other try is worth it", () => {
+  const certificate = "invalid peer certificate: ";
+  const causes = {
+    [`${certificate}UnknownIssuer`]:
+      "its certificate is from an unknown authority; see --ca",
+    [`${certificate}Other(OtherError(CaUsedAsEndEntity))`]:
+      "its certificate is an authority's own; make one for the server (basicConstraints CA:FALSE)",
+    [`${certificate}certificate not valid for name "a"; certificate is only valid for DnsName("b")`]:
+      "its certificate is for another host",
+    [`${certificate}certificate expired: verification time 5`]:
+      "its certificate has expired",
+    [`${certificate}Revoked\x1b`]: "its certificate is not valid: Revoked\\x1b",
+    "received fatal alert: NoApplicationProtocol":
+      "its TLS does not offer HTTP/1.1",
+    "received corrupt message of type InvalidContentType":
+      "it does not speak TLS; use ws:// and not wss://",
+    "received fatal alert: HandshakeFailure":
+      "its TLS has no cipher that this client has, or it wants a client certificate (HandshakeFailure)",
+    "received fatal alert: ProtocolVersion":
+      "its TLS is older than 1.2 (ProtocolVersion)",
+    "received fatal alert: UnrecognisedName":
+      "its TLS knows no such host name (UnrecognisedName)",
+    "received fatal alert: CertificateRequired":
+      "it wants a client certificate, which this client cannot give",
+    'received corrupt message of type MissingData("Random")':
+      'its TLS is corrupt (MissingData("Random"))',
+    "invalid HTTP status-code parsed": "it does not speak HTTP",
+    "Invalid upgrade header":
+      "it does not speak WebSocket at that path (Invalid upgrade header)",
+    "message head is too large":
+      "its answer to the handshake is too long to read",
+  };
+  for (const [cause, message] of Object.entries(causes)) {
+    assertEquals(handshake(cause), { message, fatal: true });
+  }
+});
+
+Deno.test("describeFailure() asks whether the server is running only where no TCP connection could be made", () => {
+  assertEquals(handshake("tcp connect error"), {
+    message: "no TCP connection (is the server running?)",
+    fatal: false,
+  });
+  for (
+    const cause of [
+      "connection closed before message completed",
+      "connection error",
+      "operation was canceled",
+      "Connection reset by peer (os error 104)",
+    ]
+  ) {
+    assertEquals(handshake(cause), {
+      message: "it closed the connection instead of answering the handshake",
+      fatal: false,
+    });
+  }
+  assertEquals(handshake("something new").message, "something new");
+});
+
+Deno.test("describeFailure() says that wss:// may be meant where ws:// meets TLS", () => {
+  for (
+    const cause of [
+      "invalid HTTP version parsed", // a TLS alert, say
+      "connection closed before message completed",
+      "Invalid status code: 400", // nginx and Go
+    ]
+  ) {
+    assertMatch(
+      handshake(cause, false).message,
+      /; if that is a TLS port, use wss:\/\/$/,
+    );
+    assert(!handshake(cause, true).message.includes("wss://"));
+  }
+});
+
+Deno.test("describeFailure() tries again after 5xx, 408, 425 and 429, and after no other status", () => {
+  for (
+    const [status, fatal] of [
+      [200, true],
+      [302, true],
+      [401, true],
+      [404, true],
+      [408, false],
+      [425, false],
+      [429, false],
+      [500, false],
+      [503, false],
+      [999, true],
+    ]
+  ) {
+    const failure = handshake(`Invalid status code: ${status}`);
+    assertEquals(failure.fatal, fatal);
+  }
+  assertEquals(
+    handshake("Invalid status code: 404").message,
+    "handshake refused with 404 Not Found",
+  );
+  assertEquals(
+    handshake("Invalid status code: 599").message,
+    "handshake refused with 599",
+  );
+});
+
+Deno.test("describeFailure() cuts and escapes what the peer said", () => {
+  const { message } = describeFailure(1008, "\x1b".repeat(123), "", true);
+  assert(!message.includes("\x1b") && message.length < 180, message);
+  assert(describeFailure(0, "", "x".repeat(1e6), true).message.length < 300);
+});

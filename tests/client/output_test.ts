@@ -1,0 +1,149 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import {
+  cut,
+  escapeText,
+  histogram,
+  Output,
+  progressLine,
+} from "../../lib/client/output.ts";
+
+/** A slow sink that keeps what is written. */
+function sink(write: (bytes: Uint8Array) => Promise<number> | number) {
+  const decoder = new TextDecoder();
+  let text = "";
+  return {
+    get text() {
+      return text;
+    },
+    async write(bytes: Uint8Array) {
+      const length = await write(bytes);
+      text += decoder.decode(bytes.subarray(0, length), { stream: true });
+      return length;
+    },
+  };
+}
+
+const SILENT = { onFull() {}, onEmpty() {}, onBroken() {} };
+
+Deno.test("escapeText() shows what a terminal would obey", () => {
+  assertEquals(
+    escapeText("a\x1b[2J\r\n\x9bm\u202eb\u2028 é🎲"),
+    "a\\x1b[2J\\x0d\\x0a\\x9bm\\u202eb\\u2028 é🎲",
+  );
+});
+
+Deno.test("cut() marks where it cuts, and leaves alone what fits", () => {
+  assertEquals(cut("12345", 5), "12345");
+  assertEquals(cut("123456", 5), "1234…");
+});
+
+Deno.test("Output writes all lines in order when the sink takes a few bytes at a time", async () => {
+  const few = sink((bytes) => Math.min(7, bytes.length));
+  const output = new Output(few, SILENT);
+  const lines = Array.from({ length: 3000 }, (_, i) => `Message ${i} é\n`);
+  for (const line of lines) output.line(line.trimEnd());
+  await output.flush();
+  assertEquals(few.text, lines.join(""));
+});
+
+Deno.test("Output writes on after a flush of nothing", async () => {
+  const all = sink(({ length }) => length);
+  const output = new Output(all, SILENT);
+  await output.flush();
+  output.line("a");
+  await output.flush();
+  await output.flush();
+  output.line("b");
+  await output.flush();
+  assertEquals(all.text, "a\nb\n");
+});
+
+Deno.test("Output says when too much waits for a slow reader, and when none does", async () => {
+  const events: string[] = [];
+  const reader = Promise.withResolvers<void>();
+  const slow = sink(async ({ length }) => {
+    await reader.promise;
+    return length;
+  });
+  const output = new Output(slow, {
+    onFull: () => events.push("full"),
+    onEmpty: () => events.push("empty"),
+    onBroken() {},
+  });
+  for (let i = 0; i < 20_000; i++) output.line("x".repeat(100));
+  assertEquals(events, ["full"]);
+  reader.resolve();
+  await output.flush();
+  assertEquals(events, ["full", "empty"]);
+  assertEquals(slow.text.length, 20_000 * 101);
+});
+
+Deno.test("Output tells of a sink that fails once, and drops what follows", async () => {
+  let told = 0;
+  const full = sink(() => Promise.reject(new Error("no space")));
+  const output = new Output(full, {
+    ...SILENT,
+    onBroken: () => told++,
+  });
+  output.line("a");
+  await output.flush();
+  output.line("b");
+  await output.flush();
+  assertEquals([told, output.broken?.message, full.text], [1, "no space", ""]);
+});
+
+Deno.test("Output tries again when a terminal was made non-blocking", async () => {
+  let tries = 0;
+  const busy = sink(({ length }) => {
+    if (++tries < 3) throw new Deno.errors.WouldBlock();
+    return length;
+  });
+  const output = new Output(busy, SILENT);
+  output.line("a");
+  await output.flush();
+  assertEquals(busy.text, "a\n");
+});
+
+Deno.test("progressLine() tells count, rate and time left", () => {
+  assertMatch(progressLine(0, 100, 0, 80), /^░{30} 0\/100/);
+  assertMatch(
+    progressLine(50, 100, 2, 80),
+    /^█{15}░{15} 50\/100 {2}25\/s {2}2 s left$/,
+  );
+  assertMatch(progressLine(100, 100, 4, 80), /^█{30} 100\/100/);
+});
+
+Deno.test("progressLine() says when it connects, in place of the rate", () => {
+  assertMatch(
+    progressLine(50, 100, 2, 80, "reconnecting…"),
+    /^█{15}░{15} 50\/100 {2}reconnecting…$/,
+  );
+});
+
+Deno.test("progressLine() stays below the width of any terminal", () => {
+  for (let columns = 2; columns < 100; columns++) {
+    for (const state of [undefined, "reconnecting…"]) {
+      const line = progressLine(123_456, 1_000_000, 3, columns, state);
+      assert(line.length < columns, `${columns}: ${line}`);
+    }
+  }
+});
+
+Deno.test("the histogram draws 100 bars within the width", () => {
+  const counts = Array.from({ length: 100 }, (_, i) => i + 1);
+  for (const width of [20, 40, 80, 106, 200]) {
+    const lines = histogram(counts, width).split("\n");
+    for (const line of lines) assertEquals(line.length <= width, true, line);
+    const bottoms = lines.filter((_, i) => lines[i + 1]?.includes("└"));
+    const bars = bottoms.map((line) => line.split("│")[1]).join("");
+    assertEquals(bars.length, 100);
+    assertEquals(bars.at(-1), "█");
+  }
+  const [top] = histogram(counts, 106).split("\n");
+  assertMatch(top, /^ *100 │ +[▁-█]+$/);
+  assertMatch(histogram(counts, 106), /^50\.5 │.*┈/m);
+});
+
+Deno.test("the histogram of nothing is empty, not broken", () => {
+  assertEquals(/[▁-█]|NaN/.test(histogram(new Array(100).fill(0), 80)), false);
+});

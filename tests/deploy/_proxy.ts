@@ -1,0 +1,96 @@
+/**
+ * Runs a proxy with the file of `deploy/` that is shipped: only its addresses are
+ * changed, and times where a test would have to wait.
+ *
+ * @module
+ */
+
+import {
+  freePort,
+  Process,
+  type Result,
+  ROOT,
+  runClient,
+  serverProcess,
+} from "../../harness/process.ts";
+import { RawSocket } from "../../harness/sockets.ts";
+import { eventually } from "../../harness/helpers.ts";
+
+/** A proxy and what is particular to it. */
+export interface Proxy {
+  name: string;
+  /** Its file in `deploy/`. */
+  file: string;
+  /** Its command line and environment. The folder holds the file and is the only
+   * one it may write to. */
+  command(folder: string): { command: string[]; env?: Record<string, string> };
+  /** Keeps the file from what would disturb others on this machine. */
+  adapt?(config: string): string;
+  /** Turns the file into one that ends TLS, by what it has in comments. */
+  withTls(config: string, cert: string, key: string): Promise<string> | string;
+  /** How many of 20 handshakes may be refused while one server drains: 0 if the
+   * proxy asks the other one by itself. */
+  refusals: number;
+}
+
+/** A proxy that runs before two servers. */
+export interface Running {
+  /** Where it listens. */
+  port: number;
+  servers: { server: Process; port: number }[];
+}
+
+/** What differs from the shipped file and the server's defaults. */
+export interface Setup {
+  /** Changes the file further. */
+  change?: (config: string) => string | Promise<string>;
+  /** Options of both servers. */
+  serverArgs?: string[];
+}
+
+/** Runs a proxy before two servers. */
+export async function withProxy(
+  proxy: Proxy,
+  use: (running: Running) => Promise<void>,
+  { change = (config) => config, serverArgs = [] }: Setup = {},
+): Promise<void> {
+  const servers = [
+    await serverProcess(...serverArgs),
+    await serverProcess(...serverArgs),
+  ];
+  const folder = await Deno.makeTempDir();
+  const port = freePort();
+  const shipped = await Deno.readTextFile(`${ROOT}deploy/${proxy.file}`);
+  const config = (await change(proxy.adapt?.(shipped) ?? shipped))
+    .replaceAll(/127\.0\.0\.1:(8000|8443)/g, `127.0.0.1:${port}`)
+    .replaceAll("127.0.0.1:8001", `127.0.0.1:${servers[0].port}`)
+    .replaceAll("127.0.0.1:8002", `127.0.0.1:${servers[1].port}`);
+  await Deno.writeTextFile(`${folder}/${proxy.file}`, config);
+  const { command, env } = proxy.command(folder);
+  try {
+    await using _ = new Process(command, { env, stderr: "null" });
+    await eventually(() => listens(port));
+    await use({ port, servers });
+  } finally {
+    for (const { server } of servers) await server[Symbol.asyncDispose]();
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+function listens(port: number): Promise<boolean> {
+  return RawSocket.connect(port).then((socket) => {
+    socket[Symbol.dispose]();
+    return true;
+  }, () => false);
+}
+
+/** As much load as the client can make: 100 connections and no `--rate`. */
+export function load(port: number, count: string): Promise<Result> {
+  const args = ["--json", "-n", count, "-c", "100", "--timeout", "60"];
+  return runClient(`ws://127.0.0.1:${port}/ws`, ...args);
+}
+
+/** Keeps a core busy until it is disposed of. */
+export function busyCore(): Process {
+  return new Process([Deno.execPath(), "eval", "for (;;);"]);
+}

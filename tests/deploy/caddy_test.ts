@@ -1,0 +1,27 @@
+import { missing } from "../../harness/process.ts";
+import { testProxy } from "./_every_proxy.ts";
+import type { Proxy } from "./_proxy.ts";
+import { testIf } from "../../harness/helpers.ts";
+
+const test = testIf(!missing("caddy", "version"));
+
+const CADDY: Proxy = {
+  name: "Caddy",
+  file: "Caddyfile",
+  command: (folder) => ({
+    command: ["caddy", "run", "--config", `${folder}/Caddyfile`],
+    env: { HOME: folder, XDG_CONFIG_HOME: folder, XDG_DATA_HOME: folder },
+  }),
+  // Or it listens on port 2019 too, and on port 80 to send browsers to https.
+  adapt: (config) =>
+    config.replace("{\n", "{\n\tadmin off\n\tauto_https disable_redirects\n"),
+  withTls: (config, cert, key) =>
+    config
+      .replaceAll("http://127.0.0.1:8000", "https://127.0.0.1:8443")
+      .replace("#tls", "tls")
+      .replace("/etc/caddy/ws-random.pem", cert)
+      .replace("/etc/caddy/ws-random.key", key),
+  refusals: 5, // one a second
+};
+
+testProxy(CADDY, test);

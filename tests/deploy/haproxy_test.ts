@@ -1,0 +1,90 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { assertEquals } from "@std/assert";
+import { missing, ROOT, run } from "../../harness/process.ts";
+import { eventually, next, testIf } from "../../harness/helpers.ts";
+import { testProxy, testSilence } from "./_every_proxy.ts";
+import { busyCore, load, type Proxy, withProxy } from "./_proxy.ts";
+
+const test = testIf(!missing("haproxy", "-v"));
+
+const HAPROXY: Proxy = {
+  name: "HAProxy",
+  file: "haproxy.cfg",
+  command: (folder) => ({
+    command: ["haproxy", "-db", "-f", `${folder}/haproxy.cfg`],
+  }),
+  async withTls(config, cert, key) {
+    const both = `${cert}.both`;
+    const pem = await Deno.readTextFile(cert) + await Deno.readTextFile(key);
+    await Deno.writeTextFile(both, pem);
+    return config
+      .replace(/^ +bind 127.0.0.1:8000\n/m, "")
+      .replace("#bind", "bind")
+      .replace("/etc/haproxy/ws-random.pem", both);
+  },
+  refusals: 0,
+};
+
+testProxy(HAPROXY, test);
+testSilence(HAPROXY, test);
+
+test("HAProxy keeps the connections of a server that stands still for a while", () =>
+  withProxy(HAPROXY, async ({ port, servers }) => {
+    await using _ = busyCore();
+    const run = load(port, "200k");
+    const { server } = servers[0];
+    await eventually(() => hasAnswered(servers[0].port, 10_000));
+    server.kill("SIGSTOP");
+    await delay(2000);
+    server.kill("SIGCONT");
+    const { code, stdout, stderr } = await run;
+    assertEquals(code, 0, stderr);
+    assertEquals(JSON.parse(stdout).reconnects, 0);
+  }));
+
+test("HAProxy can limit the connections of one address", () =>
+  withProxy(HAPROXY, async ({ port }) => {
+    const open: WebSocket[] = [];
+    await eventually(async () => { // the connection of before counts for a while
+      const socket = await opened(port);
+      return socket !== undefined && open.push(socket) === 2;
+    });
+    assertEquals(await opened(port), undefined);
+    for (const socket of open) {
+      socket.close();
+      await next(socket, "close");
+    }
+  }, {
+    change: (config) =>
+      config.replace(/#(?=stick-table|tcp-request)/g, "")
+        .replace("gt 100", "gt 2"),
+  }));
+
+test("what follows HAProxy's global section fits into Debian's own file", async () => {
+  const own = await Deno.readTextFile("/etc/haproxy/haproxy.cfg");
+  const shipped = await Deno.readTextFile(`${ROOT}deploy/haproxy.cfg`);
+  const [global] = own.split(/^defaults$/m);
+  const rest = shipped.slice(shipped.search(/^defaults$/m));
+  const file = await Deno.makeTempFile();
+  await Deno.writeTextFile(file, global + rest);
+  const { code, stderr } = await run(["haproxy", "-c", "-f", file]);
+  await Deno.remove(file);
+  assertEquals(code, 0, stderr);
+});
+
+/** A WebSocket, or `undefined` if the connection is cut off. */
+function opened(port: number): Promise<WebSocket | undefined> {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`);
+  return new Promise((resolve) => {
+    socket.onopen = () => resolve(socket);
+    socket.onclose = () => resolve(undefined);
+    socket.onerror = (event) => event.preventDefault();
+  });
+}
+
+/** Whether a server has answered this many requests. */
+async function hasAnswered(port: number, count: number): Promise<boolean> {
+  const response = await fetch(`http://127.0.0.1:${port}/metrics`);
+  const text = await response.text();
+  return Number(/^ws_random_requests_total (\d+)/m.exec(text)?.[1]) >= count;
+}

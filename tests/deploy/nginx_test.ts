@@ -1,0 +1,46 @@
+import { missing } from "../../harness/process.ts";
+import { testProxy, testSilence } from "./_every_proxy.ts";
+import type { Proxy } from "./_proxy.ts";
+import { testIf } from "../../harness/helpers.ts";
+
+const test = testIf(!missing("nginx", "-v"));
+
+/** As much of Debian's nginx.conf as there must be around the file, writing to
+ * its folder only, in one process. */
+const AROUND = `
+daemon off;
+master_process off;
+pid nginx.pid;
+events {
+    worker_connections 1000;
+}
+http {
+    access_log off;
+    client_body_temp_path temp;
+    proxy_temp_path temp;
+    fastcgi_temp_path temp;
+    uwsgi_temp_path temp;
+    scgi_temp_path temp;
+    include nginx.conf;
+}
+`;
+
+const NGINX: Proxy = {
+  name: "nginx",
+  file: "nginx.conf",
+  command(folder) {
+    Deno.writeTextFileSync(`${folder}/around.conf`, AROUND);
+    const files = ["-p", folder, "-c", "around.conf", "-e", "stderr"];
+    return { command: ["nginx", ...files] };
+  },
+  withTls: (config, cert, key) =>
+    config
+      .replace(/^ +listen 127.0.0.1:8000;\n/m, "")
+      .replaceAll(/#(?=listen|ssl)/g, "")
+      .replace("/etc/nginx/ws-random.pem", cert)
+      .replace("/etc/nginx/ws-random.key", key),
+  refusals: 0,
+};
+
+testProxy(NGINX, test);
+testSilence(NGINX, test);

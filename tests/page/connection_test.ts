@@ -1,0 +1,251 @@
+// The page's connection: what ends it, and how it comes back.
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { type Engine, ENGINES, type Tab } from "../../harness/browser.ts";
+import { makeCertificate, serverProcess } from "../../harness/process.ts";
+import type { Server } from "../../server.ts";
+import { Gate } from "./_gate.ts";
+import { eventually, withServer } from "../../harness/helpers.ts";
+import { press, sendAll, showsText, status, testIn, text } from "./_page.ts";
+
+/** A page of a server behind a gate. */
+const throughGate = (
+  engines: readonly Engine[],
+  name: string,
+  steps: (tab: Tab, gate: Gate, server: Server) => Promise<void>,
+) =>
+  testIn(
+    engines,
+    name,
+    (visit) =>
+      withServer({ allowOrigin: ["*"] }, async (_, server) => {
+        using gate = new Gate(Number(new URL(server.url).port));
+        await visit(gate.url, async (tab) => {
+          await status(tab, "connected");
+          await steps(tab, gate, server);
+        });
+      }),
+  );
+
+/** What the page shows of the responses. */
+const results = (tab: Tab) =>
+  Promise.all(["#answer", "#outcome", "#figures"].map((id) => text(tab, id)));
+
+testIn(
+  ENGINES,
+  "the server killed and restarted under the page",
+  async (visit) => {
+    const first = await serverProcess();
+    let { server } = first;
+    try {
+      await visit(first.url, async (tab) => {
+        await status(tab, "connected");
+        await press(tab);
+        await sendAll(tab);
+        server.kill("SIGKILL");
+        await status(tab, "offline");
+        assertEquals(await text(tab, "#status"), "offline, retrying");
+        const before = await results(tab);
+        for (const button of ["#get", "#many"]) {
+          await tab.click(button);
+          assertEquals(await text(tab, "#status"), "still offline, retrying");
+        }
+        assertEquals(await results(tab), before, "nothing is lost");
+
+        server = (await serverProcess(`--port=${first.port}`)).server;
+        await status(tab, "connected");
+        assertEquals(await text(tab, "#status"), "connected");
+        assert(await press(tab));
+        assertMatch(await sendAll(tab), /^10,000 of 10,000/);
+      });
+    } finally {
+      await server[Symbol.asyncDispose]();
+    }
+  },
+);
+
+throughGate(
+  ENGINES,
+  "a handshake that is never answered is given up",
+  async (tab, gate) => {
+    gate.swallows = /^GET \/ws/;
+    gate.cut();
+    await eventually(() => gate.swallowed > 0);
+    await status(tab, "offline");
+    gate.swallows = /^$/; // the one that is swallowed stays so
+    await status(tab, "connected");
+    assert(await press(tab));
+  },
+);
+
+throughGate(
+  ENGINES,
+  "a handshake that takes three seconds is waited for, if not the first time",
+  async (tab, gate) => {
+    gate.slow = 3000;
+    gate.cut();
+    await eventually(() => gate.slowed > 0);
+    await status(tab, "connected");
+    assert(await press(tab));
+  },
+);
+
+throughGate(
+  ["chromium", "webkit"],
+  "a handshake is given up soon where the server answers fast",
+  async (tab, gate) => {
+    gate.swallows = /^GET \/ws/;
+    // A clock of the page's own: what it waits for at the least, not how fast
+    // this machine is.
+    const waited = tab.evaluate(() =>
+      new Promise<number>((resolve) => {
+        const wait = setTimeout;
+        globalThis.setTimeout = ((run: () => void, milliseconds: number) => {
+          // The attempts' delays are shorter, the probe's limit is no timer.
+          if (milliseconds >= 1000) resolve(milliseconds);
+          return wait(run, milliseconds);
+        }) as typeof setTimeout;
+      })
+    );
+    gate.cut();
+    assert(await waited < 5000, `${await waited} ms`);
+  },
+);
+
+for (const event of ["online", "visibilitychange"]) {
+  throughGate(
+    ENGINES,
+    `${event} starts a handshake anew that hangs`,
+    async (tab, gate) => {
+      gate.swallows = /^GET \/ws/;
+      gate.cut();
+      await eventually(() => gate.swallowed > 0);
+      assertEquals(await text(tab, "#status"), "connecting");
+      gate.swallows = /^$/;
+      await tab.evaluate((event) => {
+        // No attempt ends, and no other one begins, by time.
+        for (let timer = Number(setTimeout(() => {})); timer > 0; timer--) {
+          clearTimeout(timer);
+        }
+        document.dispatchEvent(new Event(event, { bubbles: true }));
+      }, event);
+      await status(tab, "connected");
+    },
+  );
+}
+
+throughGate(
+  ENGINES,
+  "probes that are never answered hold up nothing",
+  async (tab, gate) => {
+    gate.swallows = /./;
+    gate.cut();
+    await eventually(() => gate.swallowed > 2); // and none given up yet
+    gate.swallows = /^$/;
+    await status(tab, "connected");
+  },
+);
+
+testIn(
+  ENGINES,
+  "what waits when the server goes is not shown as answered",
+  async (visit) => {
+    const { server, url } = await serverProcess();
+    await using _ = server;
+    await visit(url, async (tab) => {
+      await status(tab, "connected");
+      server.kill("SIGSTOP"); // it takes the request and does not answer
+      await tab.click("#get");
+      await showsText(tab, "#response", "Waiting for the answer");
+      server.kill("SIGKILL");
+      await showsText(tab, "#response", "No answer: the connection was lost.");
+      assertEquals(await text(tab, "#number"), "?");
+    });
+  },
+);
+
+testIn(
+  ["chromium"],
+  "a server that hangs is given up, and found again",
+  async (visit) => {
+    const { server, url } = await serverProcess();
+    await using _ = server;
+    await visit(url, async (tab) => {
+      await status(tab, "connected");
+      server.kill("SIGSTOP");
+      await tab.click("#many");
+      await showsText(tab, "#outcome", "Waiting for answers.");
+      await showsText(tab, "#outcome", "then no answer came for 10 seconds.");
+      server.kill("SIGCONT");
+      await status(tab, "connected");
+      assert(await press(tab));
+    });
+  },
+);
+
+testIn(ENGINES, "a run that the server ends says why", (visit) =>
+  // "Message 1000" is too long, and all before it are answered.
+  withServer({ maxMessage: "Message 999".length }, (_, server) =>
+    visit(server.url, async (tab) => {
+      await status(tab, "connected");
+      await tab.click("#many");
+      await showsText(
+        tab,
+        "#outcome",
+        "999 of 10,000 answered, then the server closed the connection: " +
+          "a message of more than 11 bytes",
+      );
+      assertEquals(await text(tab, "#answered"), "999");
+    })));
+
+throughGate(
+  ENGINES,
+  "what waits when the server shuts down says so",
+  async (tab, gate, server) => {
+    gate.swallows = /^[^]/; // what arrives is answered, so nothing may
+    await tab.click("#get");
+    await tab.click("#many");
+    await eventually(() => gate.swallowed > 1);
+    await server.shutdown();
+    await showsText(tab, "#response", "No answer: the server shut down.");
+    await showsText(
+      tab,
+      "#outcome",
+      "0 of 10,000 answered, then the server shut down.",
+    );
+  },
+);
+
+testIn(
+  ENGINES,
+  "a page that is left lets go of its connection, and has one again on return",
+  (visit) =>
+    withServer({}, (_, server) =>
+      visit(server.url, async (tab) => {
+        await status(tab, "connected");
+        // As a browser does that keeps the page.
+        const dispatch = (type: string) =>
+          tab.evaluate((type) => {
+            dispatchEvent(new PageTransitionEvent(type, { persisted: true }));
+          }, type);
+        await dispatch("pagehide");
+        await eventually(() => server.metrics.open === 0);
+        await dispatch("pageshow");
+        await status(tab, "connected");
+        assert(await press(tab));
+      })),
+);
+
+testIn(ENGINES, "behind https the page connects by wss", async (visit) => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const { cert, key } = await makeCertificate(folder);
+    await withServer({ cert, key }, (_, { url }) =>
+      visit(url, async (tab) => {
+        await status(tab, "connected");
+        assert(await press(tab));
+      }));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

@@ -1,0 +1,195 @@
+// What the server answers over HTTP, over real connections.
+
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+} from "@std/assert";
+import config from "../../deno.json" with { type: "json" };
+import { ROOT } from "../../harness/process.ts";
+import { RawSocket } from "../../harness/sockets.ts";
+import {
+  assertSecurityHeaders,
+  eventually,
+  handshake,
+  next,
+  portOf,
+  test,
+  withServer,
+} from "../../harness/helpers.ts";
+
+const TYPES: Record<string, string> = {
+  html: "text/html; charset=utf-8",
+  js: "text/javascript; charset=utf-8",
+  css: "text/css; charset=utf-8",
+  svg: "image/svg+xml",
+};
+
+/** Fetches, and checks the headers that every response carries. */
+async function get(
+  url: string | URL,
+  init?: RequestInit,
+): Promise<{ status: number; headers: Headers; body: string }> {
+  const response = await fetch(url, init);
+  assertSecurityHeaders(response.headers);
+  const { status, headers } = response;
+  return { status, headers, body: await response.text() };
+}
+
+const withHttp = (
+  options: Parameters<typeof withServer>[0],
+  use: (base: string, ws: string) => Promise<void>,
+) => withServer(options, (ws) => use(ws.replace(/^ws(.*)ws$/, "http$1"), ws));
+
+test("each file of static/ is served to GET and HEAD, with 304 where it is cached", () =>
+  withHttp({}, async (base) => {
+    const tags = new Set<string>();
+    const files = [...Deno.readDirSync(`${ROOT}static`)];
+    for (const { name } of files) {
+      const url = new URL(name === "index.html" ? "/" : name, base);
+      const full = await get(url);
+      assertEquals(full.status, 200);
+      const type = TYPES[name.split(".")[1]];
+      assertEquals(full.headers.get("content-type"), type);
+      const file = await Deno.readTextFile(`${ROOT}static/${name}`);
+      assertEquals(full.body, file.replace("{version}", config.version));
+
+      const etag = full.headers.get("etag") ?? "";
+      assertMatch(etag, /^"[^"]+"$/); // strong
+      tags.add(etag);
+
+      const head = await get(url, { method: "HEAD" });
+      assertEquals(head.status, 200);
+      assertEquals(head.body, "");
+      assertEquals(head.headers.get("etag"), etag);
+      assertEquals(
+        Number(head.headers.get("content-length")),
+        new TextEncoder().encode(full.body).length,
+      );
+
+      for (const match of [etag, `"other", ${etag}`, `W/${etag}`, "*"]) {
+        const cached = await get(url, {
+          headers: { "if-none-match": match },
+        });
+        assertEquals(cached.status, 304, match);
+        assertEquals(cached.body, "");
+        assertEquals(cached.headers.get("etag"), etag);
+      }
+      const stale = await get(url, { headers: { "if-none-match": '"x"' } });
+      assertEquals(stale.status, 200);
+    }
+    assertEquals(tags.size, files.length);
+  }));
+
+test("the page names the version and holds no inline code", () =>
+  withHttp({}, async (base) => {
+    const { body } = await get(base);
+    assert(body.includes(`ws-random ${config.version}`));
+    assertEquals(
+      /<style|style=|\son\w+=|<script(?![^>]*src)/.test(body),
+      false,
+    );
+    assertEquals(/https?:\/\//.test(body), false, "a third party");
+  }));
+
+test("an unknown path gets 404, another method 405, a GET of the endpoint 426", () =>
+  withHttp({}, async (base) => {
+    for (
+      const path of ["/nothing", "/app.js/", "/static/app.js", "/..%2fx"]
+    ) {
+      assertEquals((await get(base + path.slice(1))).status, 404, path);
+    }
+    for (const path of ["/", "/app.js", "/healthz", "/metrics"]) {
+      for (const method of ["POST", "PUT", "DELETE", "OPTIONS"]) {
+        const { status, headers } = await get(new URL(path, base), {
+          method,
+        });
+        assertEquals(status, 405, `${method} ${path}`);
+        assertEquals(headers.get("allow"), "GET, HEAD");
+      }
+    }
+    const plain = await get(`${base}ws`);
+    assertEquals(plain.status, 426);
+    assertEquals(plain.headers.get("upgrade"), "websocket");
+    const posted = await get(`${base}ws`, { method: "POST", body: "x" });
+    assertEquals(posted.status, 405);
+    assertEquals(posted.headers.get("allow"), "GET");
+  }));
+
+test("/healthz tells the connections open", () =>
+  withHttp({}, async (base, ws) => {
+    const health = async () => JSON.parse((await get(`${base}healthz`)).body);
+    assertEquals(await health(), {
+      status: "ok",
+      connections: 0,
+      uptimeSeconds: 0,
+    });
+    const socket = new WebSocket(ws);
+    await next(socket, "open");
+    assertEquals((await health()).connections, 1);
+    socket.close();
+    await next(socket, "close");
+    await eventually(async () => (await health()).connections === 0);
+  }));
+
+test("/metrics is Prometheus text, and no counter goes down", () =>
+  withHttp({}, async (base, ws) => {
+    const metrics = async () => {
+      const { headers, body } = await get(`${base}metrics`);
+      assertEquals(
+        headers.get("content-type"),
+        "text/plain; version=0.0.4; charset=utf-8",
+      );
+      const samples = new Map<string, number>();
+      for (const line of body.trimEnd().split("\n")) {
+        if (/^# (HELP|TYPE) ws_random_\w+ /.test(line)) continue;
+        const match = /^(ws_random_\w+(?:\{\w+="\w+"\})?) (\d+)$/.exec(line);
+        assertNotEquals(match, null, line);
+        samples.set(match![1], Number(match![2]));
+      }
+      return (name: string) => samples.get(`ws_random_${name}`);
+    };
+    const before = await metrics();
+    assertEquals(before("connections_total"), 0);
+
+    const socket = new WebSocket(ws);
+    await next(socket, "open");
+    for (const request of ["a", "b", "c"]) {
+      socket.send(request);
+      await next(socket, "message");
+    }
+    const during = await metrics();
+    assertEquals(during("connections_open"), 1);
+    assertEquals(during("requests_total"), 3);
+    socket.close(1000);
+    await next(socket, "close");
+    await handshake(ws, { Origin: "null" });
+    await handshake(ws, { "Sec-WebSocket-Key": "x" });
+    await eventually(async () => (await metrics())("connections_open") === 0);
+
+    const after = await metrics();
+    assertEquals(after("connections_total"), 1);
+    assertEquals(after("requests_total"), 3);
+    assertEquals(after('closes_total{code="1000"}'), 1);
+    assertEquals(after('refusals_total{reason="origin"}'), 1);
+    assertEquals(after('refusals_total{reason="key"}'), 1);
+  }));
+
+test("a path is what was sent, and a Host that is not one gets 400", () =>
+  withServer({}, async (ws) => {
+    const ask = async (line: string, host: string) => {
+      using socket = await RawSocket.connect(portOf(ws));
+      return (await socket.request(line, { Host: host })).status;
+    };
+    for (const path of ["/x/../metrics", "/%2e/metrics", "//metrics"]) {
+      assertEquals(await ask(`GET ${path}`, "a.example"), 404, path);
+    }
+    const hosts = ["x/metrics?", "x#", "a b", "u@x", "[", "x:99999", "x:y"];
+    for (const host of hosts) {
+      assertEquals(await ask("GET /", host), 400, host);
+    }
+    for (const host of ["x", "x:1", "[::1]:8000", ""]) {
+      assertEquals(await ask("GET /", host), 200, host);
+    }
+  }));

@@ -1,0 +1,272 @@
+// The server as a process: how it starts, what it may do, and what it tells its
+// operator.
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import {
+  makeCertificate,
+  Process,
+  ROOT,
+  run,
+  serverProcess,
+  task,
+} from "../../harness/process.ts";
+import { encode, frame, HANDSHAKE, RawSocket } from "../../harness/sockets.ts";
+import {
+  BINARY,
+  eventually,
+  test,
+  testOnLinux,
+  TEXT,
+} from "../../harness/helpers.ts";
+
+test("TLS: https and wss with --cert and --key", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const { cert, key } = await makeCertificate(folder);
+    const { server, url } = await serverProcess(
+      "--host=localhost",
+      `--cert=${cert}`,
+      `--key=${key}`,
+    );
+    await using _ = server;
+    assertMatch(url, /^https:\/\/localhost:\d+\/$/);
+    const trust = ["--cert", cert];
+    const [deno, verb, ...rest] = task("client");
+    const client = await run([
+      deno,
+      verb,
+      ...trust,
+      ...rest,
+      url,
+      "-n",
+      "2000",
+    ]);
+    assertEquals(client.code, 0, client.stderr);
+    assertEquals(client.stdout.trimEnd().split("\n").length, 2000);
+
+    const stranger = await run([...task("client"), url, "--retries=0"]);
+    assertEquals(stranger.code, 1);
+    assertMatch(
+      stranger.stderr,
+      /^ws-random: wss:.*certificate.*; see --ca\n$/,
+    );
+
+    using http = Deno.createHttpClient({
+      caCerts: [await Deno.readTextFile(cert)],
+    });
+    const page = await fetch(url, { client: http });
+    assertEquals(page.status, 200);
+    await page.body?.cancel();
+
+    for (
+      const [args, code, message] of [
+        [[`--cert=${cert}`], 2, /--cert and --key go together/],
+        [
+          [`--cert=${cert}`, "--key=/no/such"],
+          2,
+          /--key: cannot read \/no\/such/,
+        ],
+        [[`--cert=${key}`, `--key=${cert}`], 1, /--cert .* not usable/],
+      ] as const
+    ) {
+      const refused = await run([
+        ...task("server", `--allow-read=${folder},/no/such`),
+        "--port=0",
+        ...args,
+      ]);
+      assertEquals(refused.code, code, refused.stderr);
+      assertMatch(refused.stderr, message);
+      assertEquals(refused.stderr.trimEnd().split("\n").length, 1);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+test("what cannot be started says why in one line", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = taken.addr;
+  const cases: [string[], number, RegExp][] = [
+    [[`--port=${port}`], 1, new RegExp(`port ${port} of 127.0.0.1 is taken`)],
+    [
+      ["--host=203.0.113.1", "--port=0"],
+      1,
+      /cannot listen on 203\.0\.113\.1/,
+    ],
+    [["--port=x"], 2, /--port: "x" is not a whole number from 0 to 65535/],
+    [["--nonsense"], 2, /unknown option --nonsense.*server --help/],
+  ];
+  for (const [args, code, message] of cases) {
+    const result = await run([
+      ...task("server"),
+      ...args,
+    ]);
+    assertEquals(result.code, code);
+    assertMatch(result.stderr, message);
+    assertMatch(result.stderr, /^ws-random: [^\n]*\n$/);
+    assertEquals(result.stdout, "");
+  }
+});
+
+testOnLinux("--reuse-port: two processes share a port", async () => {
+  const first = await serverProcess("--reuse-port");
+  await using one = first.server;
+  const second = await serverProcess("--reuse-port", `--port=${first.port}`);
+  await using two = second.server;
+  assertEquals(first.port, second.port);
+  const sockets = await Promise.all(
+    Array.from({ length: 64 }, () => RawSocket.open(first.port)),
+  );
+  for (const server of [one, two]) server.kill("SIGTERM");
+  const closed = sockets.map(async (socket) => {
+    assertEquals(await socket.closeCode(), 1001);
+    socket[Symbol.dispose]();
+  });
+  await Promise.all(closed);
+  const served = await Promise.all([one, two].map(async (server) => {
+    assertEquals(await server.end(), 0);
+    return Number(/after (\d+) connections/.exec(server.stdout)![1]);
+  }));
+  assertEquals(served[0] + served[1], 64);
+  assert(served[0] > 0 && served[1] > 0, `${served}`); // by chance 1 in 2^63
+});
+
+test("$HOST and $PORT replace the defaults", async () => {
+  await using server = new Process(task("server"), {
+    env: { HOST: "localhost", PORT: "0" },
+  });
+  const [, port] = await server.until(
+    /^Listening on http:\/\/localhost:(\d+)\//,
+  );
+  assert(Number(port) > 0);
+  const bad = await run(task("server"), { env: { PORT: "many" } });
+  assertEquals(bad.code, 2);
+  assertMatch(bad.stderr, /^ws-random: \$PORT: "many" is not a whole number/);
+});
+
+test("after start the process can read no file and no variable", async () => {
+  const script = `
+    import { main } from "./server.ts";
+    const log = console.log;
+    console.log = (line) => {
+      log(line);
+      console.log = log;
+      setTimeout(async () => {
+        for (const attempt of [
+          () => Deno.readTextFileSync("deno.json"),
+          () => Deno.env.get("HOST"),
+        ]) {
+          try { attempt(); log("allowed"); } catch (error) { log(error.name); }
+        }
+        log("page", (await fetch(line.split(" ").at(-1))).status);
+        Deno.exit();
+      });
+    };
+    await main(["--port=0"]);`;
+  const [deno, ...args] = task("server");
+  const child = new Deno.Command(deno, {
+    args: [...args.slice(0, -1), "--no-prompt", "-"],
+    cwd: ROOT,
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(encode(script));
+  await writer.close();
+  const stdout = new TextDecoder().decode((await child.output()).stdout);
+  assertMatch(stdout, /^Listening.*\nNotCapable\nNotCapable\npage 200\n$/);
+});
+
+testOnLinux("the link can be opened whatever --host is", async () => {
+  const hosts = [
+    ["127.0.0.1", "127.0.0.1", ""],
+    ["localhost", "localhost", ""],
+    ["::1", "[::1]", ""],
+    ["[::1]", "[::1]", ""],
+    ["0.0.0.0", "127.0.0.1", " and every other address of this machine"],
+    ["::", "[::1]", " and every other address of this machine"],
+  ];
+  for (const [host, link, more] of hosts) {
+    const { server, url } = await serverProcess(`--host=${host}`);
+    await using _ = server;
+    assertEquals(new URL(url).hostname, link);
+    assertEquals(server.stdout, `Listening on ${url}${more}\n`);
+    const { ok, body } = await fetch(url);
+    assert(ok);
+    await body?.cancel();
+  }
+});
+
+testOnLinux(
+  "out of descriptors it goes on, and listens again when there are some",
+  async () => {
+    const command = [...task("server"), "--port=0"].join(" ");
+    await using server = new Process(
+      ["sh", "-c", `ulimit -n 64; exec ${command}`],
+      { stderr: "piped" },
+    );
+    const [, url] = await server.until(/^Listening on (\S+)\n/);
+    const port = Number(new URL(url).port);
+    const sockets: RawSocket[] = [];
+    for (;;) {
+      const socket = await RawSocket.open(port).catch(() => undefined);
+      if (!socket) break; // the server could not accept it
+      sockets.push(socket);
+    }
+    assert(sockets.length > 10, `${sockets.length} opened`);
+    for (const socket of sockets) {
+      await socket.write(frame(TEXT, "still there"));
+      assertEquals((await socket.frame())?.opcode, TEXT);
+    }
+    for (const socket of sockets) socket[Symbol.dispose]();
+    await eventually(async () => {
+      const late = await RawSocket.open(port).catch(() => undefined);
+      late?.[Symbol.dispose]();
+      return late !== undefined;
+    });
+    server.kill("SIGTERM");
+    const [code, stderr] = await Promise.all([server.end(), server.stderr()]);
+    assertEquals(code, 0, stderr);
+    assertMatch(
+      stderr,
+      /^ws-random: cannot take connections: .*open files.*; trying again; .*ulimit -n/m,
+    );
+  },
+);
+
+test("the operator is told of each kind of refusal and fault, and once only", async () => {
+  await using server = new Process([...task("server"), "--port=0"], {
+    stderr: "piped",
+  });
+  const [, url] = await server.until(/^Listening on (\S+)\n/);
+  const port = Number(new URL(url).port);
+  for (let i = 0; i < 3; i++) {
+    using foreign = await RawSocket.connect(port);
+    const Origin = "https://a.example\x9b31m";
+    await foreign.request("GET /ws", { ...HANDSHAKE, Origin });
+    using faulty = await RawSocket.open(port);
+    await faulty.write(frame(BINARY, "x"));
+    assertEquals(await faulty.closeCode(), 1003);
+    await fetch(`${url}ws`).then((response) => response.body?.cancel());
+  }
+  server.kill("SIGTERM");
+  const [code, stderr] = await Promise.all([server.end(), server.stderr()]);
+  assertEquals(code, 0);
+  // The rest is told at the end at the latest.
+  const origin =
+    `page of https://a.example\\S*31m, but this server is http://127.0.0.1; set X-Forwarded-Proto in the proxy or --allow-origin`;
+  const kinds = [
+    ["refused 1 handshake", "refused 2 handshakes", origin],
+    [
+      "1 connection closed with 1003",
+      "2 connections closed with 1003",
+      "binary data; text messages only",
+    ],
+    ["refused 1 handshake", "refused 2 handshakes", "this is a WebSocket .*"],
+  ];
+  for (const [first, rest, why] of kinds) {
+    assertMatch(stderr, new RegExp(`^ws-random: ${first}: ${why}$`, "m"));
+    assertMatch(stderr, new RegExp(`^ws-random: ${rest}: ${why}$`, "m"));
+  }
+  assertEquals(stderr.trimEnd().split("\n").length, 6, stderr);
+});

@@ -1,0 +1,273 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import config from "../../deno.json" with { type: "json" };
+import {
+  Process,
+  run,
+  runClient,
+  serverProcess,
+  task,
+} from "../../harness/process.ts";
+import { frame, HANDSHAKE, RawSocket } from "../../harness/sockets.ts";
+import { eventually, testOnLinux } from "../../harness/helpers.ts";
+import {
+  ask,
+  connectionsOpen,
+  dispose,
+  get,
+  listeners,
+  metrics,
+  openSockets,
+  untilOneIsGone,
+} from "./_workers.ts";
+
+testOnLinux("workers share one port and count together", async () => {
+  const { server, url, port } = await serverProcess("--workers", "3");
+  await using _server = server;
+  assertEquals((await listeners(port)).length, 3);
+  const client = await runClient(url, "--connections=30", "--quiet");
+  assertEquals(client.code, 0, client.stderr);
+  await eventually(async () => await connectionsOpen(port) === 0);
+  const counted = await metrics(port);
+  assertEquals(counted.connections_total, 30);
+  assertEquals(counted.requests_total, 10_000);
+  assertEquals(counted['closes_total{code="1000"}'], 30);
+  server.kill("SIGTERM");
+  assertEquals(await server.end(), 0);
+  assertEquals(
+    server.stdout,
+    `Listening on ${url}\n` +
+      "Stopped after 30 connections and 10000 requests\n",
+  );
+});
+
+testOnLinux("--workers max is a worker for each core", async () => {
+  const { server, port } = await serverProcess("--workers=max");
+  await using _server = server;
+  assertEquals((await listeners(port)).length, navigator.hardwareConcurrency);
+});
+
+testOnLinux("all workers together keep --max-connections", async () => {
+  const { server, port } = await serverProcess(
+    "--workers=2",
+    "--max-connections=50",
+  );
+  await using _server = server;
+  for (let round = 0; round < 5; round++) {
+    const sockets = await Promise.all(
+      Array.from({ length: 200 }, () => RawSocket.connect(port)),
+    );
+    const statuses = await Promise.all(
+      sockets.map(async (socket) =>
+        (await socket.request("GET /ws", HANDSHAKE)).status
+      ),
+    );
+    assertEquals(statuses.filter((status) => status === 101).length, 50);
+    assertEquals(statuses.filter((status) => status === 503).length, 150);
+    assertEquals((await metrics(port)).connections_open, 50);
+    assertMatch(await get(port, "/healthz"), /"connections":50,/);
+    dispose(sockets);
+    await eventually(async () => await connectionsOpen(port) === 0);
+  }
+});
+
+/** Runs a server with a fault: the request `die` makes the code that answers throw.
+ * Everything else is the program as it is. */
+async function withFaultyServer(
+  use: (server: Process, port: number) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  const module = new URL("../../lib/protocol.ts", import.meta.url).href;
+  await Deno.writeTextFile(
+    `${folder}/protocol.ts`,
+    `export * from "${module}?";
+    import { answer as right } from "${module}?";
+    export function answer(request) {
+      if (request === "die") throw new RangeError("a fault\\nof the test");
+      return right(request);
+    }`,
+  );
+  const imports = { ...config.imports, [module]: `${folder}/protocol.ts` };
+  await Deno.writeTextFile(`${folder}/map.json`, JSON.stringify({ imports }));
+  const [deno, command, ...args] = task("server").map((arg) =>
+    arg === "--allow-read=." ? `${arg},${folder}` : arg
+  );
+  await using server = new Process([
+    ...[deno, command, `--import-map=${folder}/map.json`],
+    ...[...args, "--port=0", "--workers=2", "--grace=20"],
+  ], { stderr: "piped" });
+  const [, port] = await server.until(/^Listening on \S+:(\d+)\/\n/);
+  await use(server, Number(port));
+  await Deno.remove(folder, { recursive: true });
+}
+
+testOnLinux(
+  "a worker that dies is said and replaced, and the rest goes on",
+  () =>
+    withFaultyServer(async (server, port) => {
+      const before = await listeners(port);
+      const sockets = await openSockets(port, 32);
+      for (const socket of sockets) {
+        assertMatch(await ask(socket, "a") ?? "", /^a /);
+      }
+      assertEquals(await ask(sockets[0], "die"), undefined);
+
+      // The connections of the other worker, and new ones, are answered.
+      const answers = await Promise.all(
+        sockets.map((socket) => ask(socket, "b")),
+      );
+      const alive = answers.filter((answer) => answer !== undefined).length;
+      assert(alive > 0 && alive < 32, `${alive} of 32`); // by chance 1 in 2^31
+      await untilOneIsGone(port, before);
+      dispose(await openSockets(port, 8));
+      await eventually(async () => await connectionsOpen(port) === alive);
+      const counted = await metrics(port);
+      assertEquals(counted.connections_total, 40);
+      assertEquals(counted.requests_total, 32 + alive);
+      assertEquals(counted['closes_total{code="1006"}'], 40 - alive);
+
+      await eventually(async () => (await listeners(port)).length === 2);
+      const more = await openSockets(port, 32);
+      for (const socket of more) {
+        assertMatch(await ask(socket, "c") ?? "", /^c /);
+      }
+      assertEquals((await metrics(port)).connections_open, alive + 32);
+      server.kill("SIGTERM");
+      for (const socket of more) {
+        assertEquals(await socket.closeCode(), 1001);
+      }
+      dispose([...sockets, ...more]);
+      assertEquals(await server.end(), 0);
+      assertMatch(
+        server.stdout,
+        /Stopped after 72 connections and \d+ requests\n$/,
+      );
+      const [first, ...others] = (await server.stderr()).trimEnd().split("\n");
+      assertMatch(
+        first,
+        /^ws-random: 1 worker died, to be replaced: RangeError: a fault of the test at /,
+      );
+      for (const line of others) {
+        assertMatch(line, /^ws-random: .* closed with /);
+      }
+    }),
+);
+
+testOnLinux(
+  "a server whose workers are all dead drains at once",
+  () =>
+    withFaultyServer(async (server, port) => {
+      const before = await listeners(port);
+      const sockets = await openSockets(port, 32);
+      await Promise.all(sockets.map((socket) => ask(socket, "die")));
+      for (const inode of before) await untilOneIsGone(port, [inode]);
+      server.kill("SIGTERM");
+      assertEquals(await server.end(), 0);
+      dispose(sockets);
+    }),
+);
+
+testOnLinux(
+  "a worker that dies while it drains is said, and not replaced",
+  () =>
+    withFaultyServer(async (server, port) => {
+      const [socket] = await openSockets(port, 1);
+      let drains = false;
+      const asking = (async () => { // it drains as long as this peer asks
+        while (!drains) assertMatch(await ask(socket, "a") ?? "", /^a /);
+        return await ask(socket, "die");
+      })();
+      server.kill("SIGTERM");
+      // The other worker has nothing to wait for, and may reset what it had accepted.
+      await eventually(async () =>
+        drains = (await get(port, "/healthz").catch(String)).startsWith("503")
+      );
+      assertEquals(await asking, undefined);
+      const [code, stderr] = await Promise.all([server.end(), server.stderr()]);
+      assertEquals(code, 0);
+      assertMatch(
+        stderr,
+        /^ws-random: 1 worker died: RangeError: a fault of the/,
+      );
+      dispose([socket]);
+    }),
+);
+
+testOnLinux("a drain is everybody's", async () => {
+  const { server, port } = await serverProcess("--workers=2");
+  await using _server = server;
+  const sockets = await openSockets(port, 32);
+  for (const socket of sockets) {
+    assertMatch(await ask(socket, "a") ?? "", /^a /);
+  }
+  server.kill("SIGTERM");
+  for (const socket of sockets) assertEquals(await socket.closeCode(), 1001);
+  // They have not answered the close frame, so the server is still there.
+  for (let i = 0; i < 16; i++) {
+    assertMatch(await get(port, "/healthz"), /^503 {"status":"draining",/);
+    using late = await RawSocket.connect(port);
+    assertEquals((await late.request("GET /ws", HANDSHAKE)).status, 503);
+  }
+  const close = frame(8, new Uint8Array([1001 >> 8, 1001 & 255]));
+  for (const socket of sockets) {
+    await socket.write(close);
+    socket.connection.closeWrite();
+  }
+  assertEquals(await server.end(), 0);
+  assertMatch(
+    server.stdout,
+    /\nStopped after 32 connections and 32 requests\n$/,
+  );
+  dispose(sockets);
+});
+
+testOnLinux("several processes with several workers share a port", async () => {
+  const args = ["--workers=2", "--reuse-port"];
+  const first = await serverProcess(...args);
+  await using _first = first.server;
+  const second = await serverProcess(...args, `--port=${first.port}`);
+  await using _second = second.server;
+  assertEquals((await listeners(first.port)).length, 4);
+});
+
+testOnLinux("workers that cannot be started say why in one line", async () => {
+  using other = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { server, port } = await serverProcess("--workers=2");
+  await using _server = server;
+  const taken = (port: number) =>
+    new RegExp(`^ws-random: port ${port} of 127.0.0.1 is taken; [^\n]+\n$`);
+  const range =
+    /^ws-random: --workers: "\w+" is not max or a whole number from 1 to 256; [^\n]+\n$/;
+  const cases: [string[], number, RegExp][] = [
+    [["--workers=2", `--port=${other.addr.port}`], 1, taken(other.addr.port)],
+    [
+      ["--workers=2", "--reuse-port", `--port=${other.addr.port}`],
+      1,
+      taken(other.addr.port),
+    ],
+    [["--workers=2", `--port=${port}`], 1, taken(port)],
+    [
+      ["--workers=2", "--host=203.0.113.1"],
+      1,
+      /^ws-random: cannot listen on 203\.0\.113\.1 [^\n]+\n$/,
+    ],
+    [
+      ["--workers=2", "--cert=a.pem"],
+      2,
+      /^ws-random: --cert and --key go together; [^\n]+\n$/,
+    ],
+    ...["0", "x", "257", "MAX", "1e1"].map((
+      text,
+    ): [string[], number, RegExp] => [
+      ["--port=0", `--workers=${text}`],
+      2,
+      range,
+    ]),
+  ];
+  for (const [args, code, message] of cases) {
+    // One that listens after all is ended, with status 0.
+    const signal = AbortSignal.timeout(30_000);
+    const result = await run([...task("server"), ...args], { signal });
+    assertEquals([result.code, result.stdout], [code, ""], result.stderr);
+    assertMatch(result.stderr, message);
+  }
+});
