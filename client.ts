@@ -7,13 +7,11 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import {
-  complain,
   EXIT_FAILURE,
   EXIT_OK,
   onTermination,
   runCommand,
 } from "./lib/cli/command.ts";
-import { UsageError } from "./lib/cli/flags.ts";
 import { clientCommand, type ClientOptions } from "./lib/options.ts";
 import {
   createReport,
@@ -24,13 +22,12 @@ import {
 import { longestRequest } from "./lib/client/requests.ts";
 import { Run, UNSPLIT_BYTES } from "./lib/client/run.ts";
 import {
-  cut,
-  escapeText,
   histogram,
   Output,
   progressLine,
   writeAll,
 } from "./lib/client/output.ts";
+import { complain, cut, escapeText, UsageError } from "./lib/text.ts";
 
 /** The progress bar is drawn this often, in milliseconds. */
 const PROGRESS_MS = 100;

@@ -5,14 +5,10 @@
  */
 
 import { main as client, runClient } from "./client.ts";
-import {
-  complain,
-  EXIT_OK,
-  EXIT_USAGE,
-  runCommand,
-} from "./lib/cli/command.ts";
+import { EXIT_OK, EXIT_USAGE, runCommand } from "./lib/cli/command.ts";
 import type { Command } from "./lib/cli/flags.ts";
 import { clientCommand, demoCommand, serverCommand } from "./lib/options.ts";
+import { complain } from "./lib/text.ts";
 import { VERSION } from "./lib/version.ts";
 import { main as server, startServer } from "./server.ts";
 

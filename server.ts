@@ -38,10 +38,11 @@ import {
   urlHost,
 } from "./lib/server/listen.ts";
 import { Metrics } from "./lib/server/metrics.ts";
-import { counted, Notices } from "./lib/server/log.ts";
+import { Notices } from "./lib/server/log.ts";
 import { serverCommand, type ServerOptions } from "./lib/options.ts";
 import { Backlog } from "./lib/server/outbox.ts";
 import { LINES_PROTOCOL } from "./lib/protocol.ts";
+import { plural } from "./lib/text.ts";
 import { isWorker, work, workerCount, Workers } from "./lib/server/workers.ts";
 
 /** How long the last bytes may take once every connection is over or its close frame
@@ -199,7 +200,7 @@ class RunningServer implements Server {
     this.metrics.refuse(reason);
     this.#notices.add(
       reason,
-      (count) => `refused ${counted(count, "handshake")}: ${message}`,
+      (count) => `refused ${plural(count, "handshake")}: ${message}`,
     );
     return reply(status, message, headers);
   }

@@ -11,9 +11,8 @@ import {
   helpText,
   type Options,
   parseFlags,
-  UsageError,
 } from "./flags.ts";
-import { escapeText } from "../client/output.ts";
+import { complain, UsageError } from "../text.ts";
 import { VERSION } from "../version.ts";
 
 export const EXIT_OK = 0;
@@ -73,12 +72,4 @@ export function onTermination(end: (status: number) => void): void {
       }
     });
   }
-}
-
-/** Prints one line on stderr. */
-export function complain(message: string): void {
-  const line = escapeText(message.replaceAll(/\s*\n\s*/g, " "));
-  try {
-    console.error("%s", `ws-random: ${line}`);
-  } catch { /* a full disk, say: then there is nobody to tell */ }
 }

@@ -8,7 +8,7 @@
 // Not @std/cli: it refuses -n10k and --message '', takes --quiet=0 for true, and does
 // not tell what it has read each argument as.
 import { parseArgs } from "node:util";
-import { cut } from "../client/output.ts";
+import { cut, UsageError } from "../text.ts";
 
 interface Described {
   /** What the option does, as `--help` prints it. */
@@ -76,12 +76,6 @@ type Value<F> = F extends { type: "boolean" } ? boolean
 
 /** The options that a table describes, by name and with their types. */
 export type Options<T extends Flags> = { [K in keyof T]: Value<T[K]> };
-
-/** A command line that cannot be carried out. The message names the option and
- * the value, in one line. */
-export class UsageError extends Error {
-  override name = "UsageError";
-}
 
 /** The options of every command. */
 const COMMON_FLAGS = {

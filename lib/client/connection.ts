@@ -15,6 +15,7 @@
 import { describeFailure, type Failure } from "./failure.ts";
 import { InFlight } from "./in_flight.ts";
 import { LINES_PROTOCOL } from "../protocol.ts";
+import { plural } from "../text.ts";
 import type { Requests } from "./requests.ts";
 import { Watchdog } from "./watchdog.ts";
 import type { Socket, World } from "./environment.ts";
@@ -271,7 +272,7 @@ export class ClientConnection {
     const { url, retries } = this.#settings;
     if (!fatal && !this.#hasOpened) return `cannot reach ${url}: ${message}`;
     if (fatal || retries === 0) return `${url}: ${message}`;
-    const tries = retries === 1 ? "1 retry" : `${retries} retries`;
+    const tries = plural(retries, "retry", "retries");
     return `${url}: ${message}; gave up after ${tries}`;
   }
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { UsageError } from "../cli/flags.ts";
+import { UsageError } from "../text.ts";
 import type { ClientOptions } from "../options.ts";
 import { LINES_PROTOCOL } from "../protocol.ts";
 

@@ -5,7 +5,7 @@
  */
 
 import { STATUS_TEXT } from "@std/http/status";
-import { cut, escapeText } from "./output.ts";
+import { cut, escapeText } from "../text.ts";
 
 /** How a connection ended before its work was done. */
 export interface Failure {

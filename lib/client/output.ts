@@ -1,32 +1,11 @@
 /**
- * What is shown at a terminal: lines on stdout, text from outside made harmless, the
- * progress bar and the histogram.
+ * What is shown at a terminal: lines on stdout, the progress bar and the histogram.
  *
  * @module
  */
 
 import { setTimeout as delay } from "node:timers/promises";
-
-/** Control characters, and those that change the direction of text or end a
- * line: a terminal obeys them. */
-const UNSAFE =
-  // deno-lint-ignore no-control-regex
-  /[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
-
-/** Makes text from outside harmless: `\x1b[2J` is shown and not obeyed. */
-export function escapeText(text: string): string {
-  return text.replace(UNSAFE, (character) => {
-    const code = character.charCodeAt(0);
-    return code < 256
-      ? `\\x${code.toString(16).padStart(2, "0")}`
-      : `\\u${code.toString(16)}`;
-  });
-}
-
-/** Cuts a text that is longer than this many characters. */
-export function cut(text: string, most: number): string {
-  return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
-}
+import { cut } from "../text.ts";
 
 /** Characters to gather before a write: with more, the time per line is the same. */
 const CHUNK_CHARACTERS = 16_384;

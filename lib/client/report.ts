@@ -7,7 +7,7 @@
 import { chiSquare, pValue } from "../../static/proof.js";
 import type { ClientOptions } from "../options.ts";
 import { type Counters, Fate } from "./requests.ts";
-import { cut, escapeText } from "./output.ts";
+import { cut, escapeText, plural } from "../text.ts";
 import { VERSION } from "../version.ts";
 import { publicUrl } from "./environment.ts";
 
@@ -205,7 +205,10 @@ export function reportText(report: Report): string {
     ],
     time: [`${report.seconds} s`, `${report.perSecond} answered per second`],
     "in flight": [
-      `${report.inFlight} at most on ${plural(report.connections)}`,
+      `${report.inFlight} at most on ${
+        report.connections > 1 ? "each of " : ""
+      }` +
+      plural(report.connections, "connection"),
       `${report.reconnects} reconnects`,
       `${report.resent} resent`,
     ],
@@ -221,13 +224,6 @@ export function reportText(report: Report): string {
     .filter((row): row is [string, string[]] => row[1] !== false)
     .map(([name, parts]) => name.padEnd(NAME_COLUMNS) + wrap(parts))
     .join("\n");
-}
-
-function plural(connections: number): string {
-  if (connections === 0) return "no connection";
-  return connections === 1
-    ? "1 connection"
-    : `each of ${connections} connections`;
 }
 
 function doubt({ answered, numbers }: Report): string {

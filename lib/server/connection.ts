@@ -6,10 +6,11 @@
  */
 
 import type { Metrics } from "./metrics.ts";
-import { counted, type Notices } from "./log.ts";
+import type { Notices } from "./log.ts";
 import type { ServerOptions } from "../options.ts";
 import { type Backlog, Outbox } from "./outbox.ts";
 import { answer, answerLines, MAX_LINES } from "../protocol.ts";
+import { plural } from "../text.ts";
 
 /** How long a peer may take for its part of the opening or the closing handshake,
  * in milliseconds. There is no event for a peer that resets its connection before it
@@ -252,7 +253,7 @@ export class Connection {
       notices.add(
         `close ${label}`,
         (count) =>
-          `${counted(count, "connection")} closed with ${label}: ${why}`,
+          `${plural(count, "connection")} closed with ${label}: ${why}`,
       );
     }
     this.#onOver();

@@ -6,10 +6,10 @@
  */
 
 import { STATUS_CODE } from "@std/http/status";
-import { UsageError } from "../cli/flags.ts";
 import { reply } from "./responses.ts";
-import { counted, type Notices } from "./log.ts";
+import type { Notices } from "./log.ts";
 import type { ServerOptions } from "../options.ts";
+import { plural, UsageError } from "../text.ts";
 
 /** How long a server that could not listen again waits before it tries once more,
  * in milliseconds. */
@@ -80,7 +80,7 @@ export class Listener {
     const { stack } = error as Error;
     this.#notices.add(
       "exception",
-      (count) => `${counted(count, "request")} answered with 500: ${stack}`,
+      (count) => `${plural(count, "request")} answered with 500: ${stack}`,
     );
     return reply(STATUS_CODE.InternalServerError, "internal error");
   }

@@ -5,8 +5,7 @@
  * @module
  */
 
-import { complain } from "../cli/command.ts";
-import { cut } from "../client/output.ts";
+import { complain, cut } from "../text.ts";
 
 /** The shortest time between two lines of a kind, in milliseconds. */
 const INTERVAL_MS = 60_000;
@@ -61,11 +60,6 @@ export class Notices {
     }
     this.#kinds.clear();
   }
-}
-
-/** `1 handshake`, `2 handshakes` */
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count > 1 ? "s" : ""}`;
 }
 
 /** Returns whether there was something to print. */

@@ -6,8 +6,9 @@
  */
 
 import { Metrics } from "./metrics.ts";
-import { counted, Notices } from "./log.ts";
+import { Notices } from "./log.ts";
 import type { ServerOptions } from "../options.ts";
+import { plural } from "../text.ts";
 
 /** The pause before a worker that died is replaced, in milliseconds: one that cannot
  * start would be started over and over. */
@@ -104,7 +105,7 @@ export class Workers {
     const more = this.#draining ? "" : ", to be replaced";
     this.#notices.add(
       "worker",
-      (count) => `${counted(count, "worker")} died${more}: ${message}`,
+      (count) => `${plural(count, "worker")} died${more}: ${message}`,
     );
     if (this.#draining) return;
     setTimeout(() => {

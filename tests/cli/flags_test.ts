@@ -1,10 +1,6 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
-import {
-  type Command,
-  helpText,
-  parseFlags,
-  UsageError,
-} from "../../lib/cli/flags.ts";
+import { type Command, helpText, parseFlags } from "../../lib/cli/flags.ts";
+import { UsageError } from "../../lib/text.ts";
 import {
   clientCommand,
   demoCommand,

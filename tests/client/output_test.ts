@@ -1,11 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import {
-  cut,
-  escapeText,
-  histogram,
-  Output,
-  progressLine,
-} from "../../lib/client/output.ts";
+import { histogram, Output, progressLine } from "../../lib/client/output.ts";
 
 /** A slow sink that keeps what is written. */
 function sink(write: (bytes: Uint8Array) => Promise<number> | number) {
@@ -24,18 +18,6 @@ function sink(write: (bytes: Uint8Array) => Promise<number> | number) {
 }
 
 const SILENT = { onFull() {}, onEmpty() {}, onBroken() {} };
-
-Deno.test("escapeText() shows what a terminal would obey", () => {
-  assertEquals(
-    escapeText("a\x1b[2J\r\n\x9bm\u202eb\u2028 é🎲"),
-    "a\\x1b[2J\\x0d\\x0a\\x9bm\\u202eb\\u2028 é🎲",
-  );
-});
-
-Deno.test("cut() marks where it cuts, and leaves alone what fits", () => {
-  assertEquals(cut("12345", 5), "12345");
-  assertEquals(cut("123456", 5), "1234…");
-});
 
 Deno.test("Output writes all lines in order when the sink takes a few bytes at a time", async () => {
   const few = sink((bytes) => Math.min(7, bytes.length));

@@ -1,0 +1,50 @@
+/**
+ * Text for people: made harmless, cut, in the singular or the plural, and the one
+ * line on stderr that every failure gets.
+ *
+ * @module
+ */
+
+/** A command line that cannot be carried out. The message names the option and
+ * the value, in one line. */
+export class UsageError extends Error {
+  override name = "UsageError";
+}
+
+/** Control characters, and those that change the direction of text or end a
+ * line: a terminal obeys them. */
+const UNSAFE =
+  // deno-lint-ignore no-control-regex
+  /[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+/** Makes text from outside harmless: `\x1b[2J` is shown and not obeyed. */
+export function escapeText(text: string): string {
+  return text.replace(UNSAFE, (character) => {
+    const code = character.charCodeAt(0);
+    return code < 256
+      ? `\\x${code.toString(16).padStart(2, "0")}`
+      : `\\u${code.toString(16)}`;
+  });
+}
+
+/** Cuts a text that is longer than this many characters. */
+export function cut(text: string, most: number): string {
+  return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
+}
+
+/** `1 handshake`, `2 handshakes`, `no handshake`; `5 retries` by its own plural. */
+export function plural(
+  count: number,
+  noun: string,
+  nouns: string = `${noun}s`,
+): string {
+  return `${count || "no"} ${count > 1 ? nouns : noun}`;
+}
+
+/** Prints one line on stderr. */
+export function complain(message: string): void {
+  const line = escapeText(message.replaceAll(/\s*\n\s*/g, " "));
+  try {
+    console.error("%s", `ws-random: ${line}`);
+  } catch { /* a full disk, say: then there is nobody to tell */ }
+}
