@@ -21,12 +21,9 @@ import {
 } from "./lib/client/report.ts";
 import { longestRequest } from "./lib/client/requests.ts";
 import { Run, UNSPLIT_BYTES } from "./lib/client/run.ts";
-import {
-  histogram,
-  Output,
-  progressLine,
-  writeAll,
-} from "./lib/client/output.ts";
+import { histogram } from "./lib/client/histogram.ts";
+import { Output, writeAll } from "./lib/client/output.ts";
+import { progressLine } from "./lib/client/progress.ts";
 import { complain, cut, escapeText, UsageError } from "./lib/text.ts";
 
 /** The progress bar is drawn this often, in milliseconds. */

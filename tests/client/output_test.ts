@@ -1,5 +1,5 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
-import { histogram, Output, progressLine } from "../../lib/client/output.ts";
+import { assertEquals, assertMatch } from "@std/assert";
+import { Output } from "../../lib/client/output.ts";
 
 /** A slow sink that keeps what is written. */
 function sink(write: (bytes: Uint8Array) => Promise<number> | number) {
@@ -84,48 +84,4 @@ Deno.test("Output tries again when a terminal was made non-blocking", async () =
   output.line("a");
   await output.flush();
   assertEquals(busy.text, "a\n");
-});
-
-Deno.test("progressLine() tells count, rate and time left", () => {
-  assertMatch(progressLine(0, 100, 0, 80), /^░{30} 0\/100/);
-  assertMatch(
-    progressLine(50, 100, 2, 80),
-    /^█{15}░{15} 50\/100 {2}25\/s {2}2 s left$/,
-  );
-  assertMatch(progressLine(100, 100, 4, 80), /^█{30} 100\/100/);
-});
-
-Deno.test("progressLine() says when it connects, in place of the rate", () => {
-  assertMatch(
-    progressLine(50, 100, 2, 80, "reconnecting…"),
-    /^█{15}░{15} 50\/100 {2}reconnecting…$/,
-  );
-});
-
-Deno.test("progressLine() stays below the width of any terminal", () => {
-  for (let columns = 2; columns < 100; columns++) {
-    for (const state of [undefined, "reconnecting…"]) {
-      const line = progressLine(123_456, 1_000_000, 3, columns, state);
-      assert(line.length < columns, `${columns}: ${line}`);
-    }
-  }
-});
-
-Deno.test("the histogram draws 100 bars within the width", () => {
-  const counts = Array.from({ length: 100 }, (_, i) => i + 1);
-  for (const width of [20, 40, 80, 106, 200]) {
-    const lines = histogram(counts, width).split("\n");
-    for (const line of lines) assertEquals(line.length <= width, true, line);
-    const bottoms = lines.filter((_, i) => lines[i + 1]?.includes("└"));
-    const bars = bottoms.map((line) => line.split("│")[1]).join("");
-    assertEquals(bars.length, 100);
-    assertEquals(bars.at(-1), "█");
-  }
-  const [top] = histogram(counts, 106).split("\n");
-  assertMatch(top, /^ *100 │ +[▁-█]+$/);
-  assertMatch(histogram(counts, 106), /^50\.5 │.*┈/m);
-});
-
-Deno.test("the histogram of nothing is empty, not broken", () => {
-  assertEquals(/[▁-█]|NaN/.test(histogram(new Array(100).fill(0), 80)), false);
 });

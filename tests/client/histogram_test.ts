@@ -1,0 +1,21 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { histogram } from "../../lib/client/histogram.ts";
+
+Deno.test("the histogram draws 100 bars within the width", () => {
+  const counts = Array.from({ length: 100 }, (_, i) => i + 1);
+  for (const width of [20, 40, 80, 106, 200]) {
+    const lines = histogram(counts, width).split("\n");
+    for (const line of lines) assertEquals(line.length <= width, true, line);
+    const bottoms = lines.filter((_, i) => lines[i + 1]?.includes("└"));
+    const bars = bottoms.map((line) => line.split("│")[1]).join("");
+    assertEquals(bars.length, 100);
+    assertEquals(bars.at(-1), "█");
+  }
+  const [top] = histogram(counts, 106).split("\n");
+  assertMatch(top, /^ *100 │ +[▁-█]+$/);
+  assertMatch(histogram(counts, 106), /^50\.5 │.*┈/m);
+});
+
+Deno.test("the histogram of nothing is empty, not broken", () => {
+  assertEquals(/[▁-█]|NaN/.test(histogram(new Array(100).fill(0), 80)), false);
+});

@@ -1,0 +1,27 @@
+import { assert, assertMatch } from "@std/assert";
+import { progressLine } from "../../lib/client/progress.ts";
+
+Deno.test("progressLine() tells count, rate and time left", () => {
+  assertMatch(progressLine(0, 100, 0, 80), /^░{30} 0\/100/);
+  assertMatch(
+    progressLine(50, 100, 2, 80),
+    /^█{15}░{15} 50\/100 {2}25\/s {2}2 s left$/,
+  );
+  assertMatch(progressLine(100, 100, 4, 80), /^█{30} 100\/100/);
+});
+
+Deno.test("progressLine() says when it connects, in place of the rate", () => {
+  assertMatch(
+    progressLine(50, 100, 2, 80, "reconnecting…"),
+    /^█{15}░{15} 50\/100 {2}reconnecting…$/,
+  );
+});
+
+Deno.test("progressLine() stays below the width of any terminal", () => {
+  for (let columns = 2; columns < 100; columns++) {
+    for (const state of [undefined, "reconnecting…"]) {
+      const line = progressLine(123_456, 1_000_000, 3, columns, state);
+      assert(line.length < columns, `${columns}: ${line}`);
+    }
+  }
+});
