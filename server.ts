@@ -20,11 +20,9 @@ import {
   type Refusal,
   refusal,
 } from "./lib/server/handshake.ts";
+import { type Asset, assetResponse, loadAssets } from "./lib/server/page.ts";
 import {
-  type Asset,
-  assetResponse,
   healthResponse,
-  loadAssets,
   metricsResponse,
   pathOf,
   reply,

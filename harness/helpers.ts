@@ -8,7 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { assertEquals, assertMatch } from "@std/assert";
 import { NO_PERMISSIONS, run } from "./process.ts";
 import { HANDSHAKE, RawSocket } from "./sockets.ts";
-import { loadAssets } from "../lib/server/responses.ts";
+import { loadAssets } from "../lib/server/page.ts";
 import type { ServerOptions } from "../lib/options.ts";
 import { type Server, startServer } from "../server.ts";
 

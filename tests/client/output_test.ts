@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { Output } from "../../lib/client/output.ts";
 
 /** A slow sink that keeps what is written. */

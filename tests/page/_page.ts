@@ -15,7 +15,7 @@ import {
   type Tab,
   TESTED,
 } from "../../harness/browser.ts";
-import { assetResponse, loadAssets } from "../../lib/server/responses.ts";
+import { assetResponse, loadAssets } from "../../lib/server/page.ts";
 import { parseResponse } from "../../static/proof.js";
 import type { Server } from "../../server.ts";
 import { eventually, withServer } from "../../harness/helpers.ts";

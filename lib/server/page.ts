@@ -1,0 +1,77 @@
+/**
+ * The page's files.
+ *
+ * @module
+ */
+
+import { eTag, ifNoneMatch } from "@std/http/etag";
+import { STATUS_CODE } from "@std/http/status";
+import appJs from "../../static/app.js" with { type: "text" };
+import connectionJs from "../../static/connection.js" with { type: "text" };
+import elementJs from "../../static/element.js" with { type: "text" };
+import manyJs from "../../static/many.js" with { type: "text" };
+import oneJs from "../../static/one.js" with { type: "text" };
+import faviconSvg from "../../static/favicon.svg" with { type: "text" };
+import indexHtml from "../../static/index.html" with { type: "text" };
+import proofJs from "../../static/proof.js" with { type: "text" };
+import manyCss from "../../static/many.css" with { type: "text" };
+import oneCss from "../../static/one.css" with { type: "text" };
+import styleCss from "../../static/style.css" with { type: "text" };
+import { VERSION } from "../version.ts";
+import { reply } from "./responses.ts";
+
+const CSS = "text/css; charset=utf-8";
+const JAVASCRIPT = "text/javascript; charset=utf-8";
+
+/** The page's files by path. They are imported as text, so that they are part of the
+ * program wherever it runs from: a folder, a binary or a registry. */
+const FILES: Record<string, { text: string; type: string }> = {
+  "/": {
+    text: indexHtml.replace("{version}", VERSION),
+    type: "text/html; charset=utf-8",
+  },
+  "/app.js": { text: appJs, type: JAVASCRIPT },
+  "/connection.js": { text: connectionJs, type: JAVASCRIPT },
+  "/element.js": { text: elementJs, type: JAVASCRIPT },
+  "/many.js": { text: manyJs, type: JAVASCRIPT },
+  "/one.js": { text: oneJs, type: JAVASCRIPT },
+  "/proof.js": { text: proofJs, type: JAVASCRIPT },
+  "/style.css": { text: styleCss, type: CSS },
+  "/one.css": { text: oneCss, type: CSS },
+  "/many.css": { text: manyCss, type: CSS },
+  "/favicon.svg": { text: faviconSvg, type: "image/svg+xml" },
+};
+
+/** A file in memory and its headers. */
+export interface Asset {
+  body: Uint8Array<ArrayBuffer>;
+  /** `Content-Type`, a strong `ETag`, and `Cache-Control`. */
+  headers: Record<string, string>;
+}
+
+/** The page's files by the path they are served at. */
+export async function loadAssets(): Promise<Map<string, Asset>> {
+  const assets = new Map<string, Asset>();
+  for (const [path, { text, type }] of Object.entries(FILES)) {
+    const body = new TextEncoder().encode(text);
+    assets.set(path, {
+      body,
+      headers: {
+        "content-type": type,
+        "etag": await eTag(body) as string,
+        // The browser asks each time, so that it gets a new version; and Deno before
+        // 2.7 does not compress the file, which would make the ETag weak.
+        "cache-control": "no-cache, no-transform",
+      },
+    });
+  }
+  return assets;
+}
+
+/** The response to a GET or HEAD of an asset: 304 if the browser has it. */
+export function assetResponse(request: Request, asset: Asset): Response {
+  const { body, headers } = asset;
+  return ifNoneMatch(request.headers.get("if-none-match"), headers.etag)
+    ? reply(STATUS_CODE.OK, body, headers)
+    : reply(STATUS_CODE.NotModified, null, headers);
+}
