@@ -12,7 +12,7 @@ import {
   onTermination,
   runCommand,
 } from "./lib/cli/command.ts";
-import { clientCommand, type ClientOptions } from "./lib/options.ts";
+import { clientCommand, type ClientOptions } from "./lib/client/options.ts";
 import {
   createReport,
   type Report,

@@ -7,7 +7,8 @@
 import { main as client, runClient } from "./client.ts";
 import { EXIT_OK, EXIT_USAGE, runCommand } from "./lib/cli/command.ts";
 import type { Command } from "./lib/cli/flags.ts";
-import { clientCommand, demoCommand, serverCommand } from "./lib/options.ts";
+import { clientCommand, demoCommand } from "./lib/client/options.ts";
+import { serverCommand } from "./lib/server/options.ts";
 import { complain } from "./lib/text.ts";
 import { VERSION } from "./lib/version.ts";
 import { main as server, startServer } from "./server.ts";

@@ -37,7 +37,7 @@ import {
 } from "./lib/server/listen.ts";
 import { Metrics } from "./lib/server/metrics.ts";
 import { Notices } from "./lib/server/log.ts";
-import { serverCommand, type ServerOptions } from "./lib/options.ts";
+import { serverCommand, type ServerOptions } from "./lib/server/options.ts";
 import { Backlog } from "./lib/server/outbox.ts";
 import { LINES_PROTOCOL } from "./lib/protocol.ts";
 import { plural } from "./lib/text.ts";

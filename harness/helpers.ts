@@ -9,7 +9,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { NO_PERMISSIONS, run } from "./process.ts";
 import { HANDSHAKE, RawSocket } from "./sockets.ts";
 import { loadAssets } from "../lib/server/page.ts";
-import type { ServerOptions } from "../lib/options.ts";
+import type { ServerOptions } from "../lib/server/options.ts";
 import { type Server, startServer } from "../server.ts";
 
 /** Defines a test. */

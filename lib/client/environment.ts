@@ -6,7 +6,7 @@
  */
 
 import { UsageError } from "../text.ts";
-import type { ClientOptions } from "../options.ts";
+import type { ClientOptions } from "./options.ts";
 import { LINES_PROTOCOL } from "../protocol.ts";
 
 /** The part of a `WebSocket` that a run uses. */
@@ -89,11 +89,4 @@ function trusting(path: string): Deno.HttpClient {
     const { message } = error as Error;
     throw new UsageError(`--ca: cannot use ${path}: ${message}`);
   }
-}
-
-/** A URL without its password. */
-export function publicUrl(text: string): string {
-  const url = new URL(text);
-  if (url.password) url.password = "***";
-  return url.href;
 }

@@ -7,9 +7,9 @@
  */
 
 import { ClientConnection, type Owner, type Settings } from "./connection.ts";
-import type { ClientOptions } from "../options.ts";
+import { type ClientOptions, publicUrl } from "./options.ts";
 import { longestRequest, Requests } from "./requests.ts";
-import { publicUrl, realWorld, type World } from "./environment.ts";
+import { realWorld, type World } from "./environment.ts";
 
 /** The window if none is given, in requests and in bytes of them. A deeper one is
  * hardly faster, and a server may not accept it. */

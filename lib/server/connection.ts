@@ -7,7 +7,7 @@
 
 import type { Metrics } from "./metrics.ts";
 import type { Notices } from "./log.ts";
-import type { ServerOptions } from "../options.ts";
+import type { ServerOptions } from "./options.ts";
 import { type Backlog, Outbox } from "./outbox.ts";
 import { answer, answerLines, MAX_LINES } from "../protocol.ts";
 import { plural } from "../text.ts";

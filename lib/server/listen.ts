@@ -8,7 +8,7 @@
 import { STATUS_CODE } from "@std/http/status";
 import { reply } from "./responses.ts";
 import type { Notices } from "./log.ts";
-import type { ServerOptions } from "../options.ts";
+import type { ServerOptions } from "./options.ts";
 import { plural, UsageError } from "../text.ts";
 
 /** How long a server that could not listen again waits before it tries once more,

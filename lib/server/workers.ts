@@ -7,7 +7,7 @@
 
 import { Metrics } from "./metrics.ts";
 import { Notices } from "./log.ts";
-import type { ServerOptions } from "../options.ts";
+import type { ServerOptions } from "./options.ts";
 import { plural } from "../text.ts";
 
 /** The pause before a worker that died is replaced, in milliseconds: one that cannot

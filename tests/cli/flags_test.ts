@@ -1,11 +1,8 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { type Command, helpText, parseFlags } from "../../lib/cli/flags.ts";
 import { UsageError } from "../../lib/text.ts";
-import {
-  clientCommand,
-  demoCommand,
-  serverCommand,
-} from "../../lib/options.ts";
+import { clientCommand, demoCommand } from "../../lib/client/options.ts";
+import { serverCommand } from "../../lib/server/options.ts";
 
 const client = (...args: string[]) => parseFlags(clientCommand, args);
 // $HOST and $PORT are not asked for when both are given.

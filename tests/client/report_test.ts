@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { parseFlags } from "../../lib/cli/flags.ts";
-import { clientCommand } from "../../lib/options.ts";
+import { clientCommand } from "../../lib/client/options.ts";
 import { createReport, reportText, verdict } from "../../lib/client/report.ts";
 import {
   type Counters,

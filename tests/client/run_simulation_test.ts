@@ -5,7 +5,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { parseFlags } from "../../lib/cli/flags.ts";
-import { clientCommand, type ClientOptions } from "../../lib/options.ts";
+import { clientCommand, type ClientOptions } from "../../lib/client/options.ts";
 import { createReport } from "../../lib/client/report.ts";
 import { type Outcome, Run } from "../../lib/client/run.ts";
 import type { Peer } from "./_simulated_connection.ts";
