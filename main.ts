@@ -5,12 +5,11 @@
  */
 
 import { main as client, runClient } from "./client.ts";
-import { EXIT_OK, EXIT_USAGE, runCommand } from "./lib/cli/command.ts";
+import { EXIT_OK, EXIT_USAGE, runCommand, VERSION } from "./lib/cli/command.ts";
 import type { Command } from "./lib/cli/flags.ts";
 import { clientCommand, demoCommand } from "./lib/client/options.ts";
 import { serverCommand } from "./lib/server/options.ts";
 import { complain } from "./lib/text.ts";
-import { VERSION } from "./lib/version.ts";
 import { main as server, startServer } from "./server.ts";
 
 /** `ws-random demo`: a server on a free port, and the client against it. */

@@ -5,6 +5,7 @@
  * @module
  */
 
+import config from "../../deno.json" with { type: "json" };
 import {
   type Command,
   type Flags,
@@ -13,7 +14,9 @@ import {
   parseFlags,
 } from "./flags.ts";
 import { complain, UsageError } from "../text.ts";
-import { VERSION } from "../version.ts";
+
+/** As `deno.json` has it: `1.2.3`. */
+export const VERSION: string = config.version;
 
 export const EXIT_OK = 0;
 export const EXIT_FAILURE = 1;

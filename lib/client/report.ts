@@ -7,7 +7,7 @@
 import { chiSquare, pValue } from "../../static/proof.js";
 import { type Counters, Fate } from "./requests.ts";
 import { cut, escapeText, plural } from "../text.ts";
-import { VERSION } from "../version.ts";
+import { VERSION } from "../cli/command.ts";
 import { type ClientOptions, publicUrl } from "./options.ts";
 
 /** Below this p-value the numbers are not uniform: a fair server has it once in a

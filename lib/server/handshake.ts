@@ -7,7 +7,18 @@
  */
 
 import { STATUS_CODE } from "@std/http/status";
-import type { RefusalReason } from "./metrics.ts";
+
+/** Why handshakes are refused: the labels of the metrics. */
+export const REFUSAL_REASONS = [
+  "method",
+  "upgrade",
+  "version",
+  "key",
+  "origin",
+  "full",
+  "draining",
+] as const;
+export type RefusalReason = typeof REFUSAL_REASONS[number];
 
 /** Why a handshake is refused, for the peer, the operator and the metrics. */
 export interface Refusal {

@@ -4,18 +4,7 @@
  * @module
  */
 
-const REFUSAL_REASONS = [
-  "method",
-  "upgrade",
-  "version",
-  "key",
-  "origin",
-  "full",
-  "draining",
-] as const;
-
-/** Why a handshake is refused. */
-export type RefusalReason = typeof REFUSAL_REASONS[number];
+import { REFUSAL_REASONS, type RefusalReason } from "./handshake.ts";
 
 /** The close codes that RFC 6455 section 7.4.1 names, and `other` for the rest,
  * so that peers cannot make labels without end. */

@@ -17,7 +17,7 @@ import proofJs from "../../static/proof.js" with { type: "text" };
 import manyCss from "../../static/many.css" with { type: "text" };
 import oneCss from "../../static/one.css" with { type: "text" };
 import styleCss from "../../static/style.css" with { type: "text" };
-import { VERSION } from "../version.ts";
+import { VERSION } from "../cli/command.ts";
 import { reply } from "./responses.ts";
 
 const CSS = "text/css; charset=utf-8";
