@@ -39,16 +39,13 @@ import { Metrics } from "./lib/server/metrics.ts";
 import { Notices } from "./lib/server/log.ts";
 import { serverCommand, type ServerOptions } from "./lib/server/options.ts";
 import { Backlog } from "./lib/server/outbox.ts";
-import { LINES_PROTOCOL } from "./lib/protocol.ts";
+import { CLOSE, LINES_PROTOCOL } from "./lib/protocol.ts";
 import { plural } from "./lib/text.ts";
 import { isWorker, work, workerCount, Workers } from "./lib/server/workers.ts";
 
 /** How long the last bytes may take once every connection is over or its close frame
  * is sent, in milliseconds. */
 const LAST_MS = 200;
-
-/** The close code of a server that cannot go on (RFC 6455 section 7.4.1). */
-const INTERNAL_ERROR = 1011;
 
 export interface Server {
   /** Where it listens, with the real port: `http://127.0.0.1:8000/`. */
@@ -189,7 +186,7 @@ class RunningServer implements Server {
     try {
       return Deno.upgradeWebSocket(request, { idleTimeout });
     } catch (error) {
-      this.metrics.close(INTERNAL_ERROR); // it was counted as open
+      this.metrics.close(CLOSE.INTERNAL_ERROR); // it was counted as open
       throw error;
     }
   }

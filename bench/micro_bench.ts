@@ -1,7 +1,6 @@
 // `deno bench bench/micro_bench.ts`: what runs for each request, by itself.
 
-import { answer, answerLines } from "../lib/protocol.ts";
-import { randomNumber } from "../lib/random.ts";
+import { answer, answerLines, randomNumber } from "../lib/protocol.ts";
 import { parseResponse } from "../static/proof.js";
 
 const request = "Message 1234567";

@@ -8,24 +8,36 @@
  * @module
  */
 
-/** A number from 1 to 100 as the protocol writes it: no sign, no padding. */
-const CANONICAL_NUMBER = /^(?:[1-9][0-9]?|100)$/;
+/** The numbers are from 1 to this. At most 256: the server draws a byte for each. */
+export const HIGHEST = 100;
 
 /**
  * Checks a response against its own request.
  *
  * @param {string} request What was sent.
  * @param {unknown} response What came back: anything but text is no answer.
- * @returns {number | undefined} The number from 1 to 100 that the response
- * carries, or `undefined` if it is not the request, one space and such a number.
+ * @returns {number | undefined} The number that the response carries, or `undefined`
+ * if it is not the request, one space and a number from 1 to {@linkcode HIGHEST}.
  */
 export function parseResponse(request, response) {
   if (
     typeof response !== "string" || !response.startsWith(request) ||
     response[request.length] !== " "
   ) return undefined;
-  const digits = response.slice(request.length + 1);
-  return CANONICAL_NUMBER.test(digits) ? Number(digits) : undefined;
+  return parseNumber(response.slice(request.length + 1));
+}
+
+/**
+ * Reads a number as the protocol writes it: no sign, no padding.
+ *
+ * @param {string} digits
+ * @returns {number | undefined} From 1 to {@linkcode HIGHEST}, or `undefined`.
+ */
+export function parseNumber(digits) {
+  const number = digits.length <= 3 && /^[1-9][0-9]*$/.test(digits)
+    ? Number(digits)
+    : 0;
+  return number >= 1 && number <= HIGHEST ? number : undefined;
 }
 
 /**

@@ -1,6 +1,6 @@
-import { assertEquals, assertMatch } from "@std/assert";
-import { answer } from "../lib/protocol.ts";
-import { parseResponse } from "../static/proof.js";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { answer, randomNumber } from "../lib/protocol.ts";
+import { chiSquare, parseResponse, pValue } from "../static/proof.js";
 
 Deno.test("answer() returns the request, one space and a number", () => {
   for (const request of ["Message 7", "", " ", "7", "naïve 🎲 <b>", "a\nb"]) {
@@ -11,4 +11,28 @@ Deno.test("answer() returns the request, one space and a number", () => {
       Number(response.split(" ").at(-1)),
     );
   }
+});
+
+const DRAWS = 1_000_000;
+
+function count(draw: () => number): number[] {
+  const counts = new Array(100).fill(0);
+  for (let i = 0; i < DRAWS; i++) counts[draw() - 1]++;
+  return counts;
+}
+
+/** A correct generator fails once in ten million runs. */
+const isUniform = (counts: number[]) => pValue(chiSquare(counts)) > 1e-7;
+
+Deno.test("a million numbers are from 1 to 100 and uniform", () => {
+  const counts = count(randomNumber);
+  assertEquals(counts.length, 100, "a number outside 1 to 100");
+  assertEquals(counts.reduce((sum, n) => sum + n), DRAWS);
+  assert(isUniform(counts), `chi-square ${chiSquare(counts)}`);
+});
+
+Deno.test("the same check fails for byte % 100", () => {
+  const bytes = crypto.getRandomValues(new Uint8Array(65_536));
+  let next = 0;
+  assert(!isUniform(count(() => bytes[next++ % bytes.length] % 100 + 1)));
 });

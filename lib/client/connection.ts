@@ -14,7 +14,7 @@
 
 import { describeFailure, type Failure } from "./failure.ts";
 import { InFlight } from "./in_flight.ts";
-import { LINES_PROTOCOL } from "../protocol.ts";
+import { CLOSE, LINES_PROTOCOL } from "../protocol.ts";
 import { plural } from "../text.ts";
 import type { Requests } from "./requests.ts";
 import { Watchdog } from "./watchdog.ts";
@@ -280,7 +280,7 @@ export class ClientConnection {
   close(): void {
     if (this.state !== "open") return this.drop();
     this.state = "closing";
-    this.#socket!.close(1000);
+    this.#socket!.close(CLOSE.NORMAL);
   }
 
   drop(): void {

@@ -5,6 +5,7 @@
  */
 
 import { STATUS_TEXT } from "@std/http/status";
+import { CLOSE } from "../protocol.ts";
 import { cut, escapeText } from "../text.ts";
 
 /** How a connection ended before its work was done. */
@@ -20,11 +21,11 @@ export interface Failure {
 /** Close codes after which another try would end the same way (RFC 6455 section
  * 7.4.1). */
 const FATAL_CODES: Record<number, string> = {
-  1002: "protocol error",
-  1003: "unsupported data",
-  1007: "invalid payload data",
-  1008: "policy violation",
-  1009: "message too big",
+  [CLOSE.PROTOCOL_ERROR]: "protocol error",
+  [CLOSE.UNSUPPORTED_DATA]: "unsupported data",
+  [CLOSE.INVALID_DATA]: "invalid payload data",
+  [CLOSE.POLICY_VIOLATION]: "policy violation",
+  [CLOSE.TOO_BIG]: "message too big",
 };
 
 /** Statuses below 500 that allow another try: Request Timeout, Too Early, Too Many
@@ -109,13 +110,13 @@ export function describeFailure(
   error: string,
   secure: boolean,
 ): Failure {
-  if (code !== 0 && code !== 1006) {
+  if (code !== 0 && code !== CLOSE.ABNORMAL) {
     const meaning = code in FATAL_CODES ? ` (${FATAL_CODES[code]})` : "";
     const said = reason && `: ${cut(escapeText(reason), 125)}`;
     return {
       message: `closed with ${code}${meaning}${said}`,
       fatal: code in FATAL_CODES,
-      policy: code === 1008,
+      policy: code === CLOSE.POLICY_VIOLATION,
     };
   }
   const cause = /failed to connect to WebSocket: (.*)/s.exec(error)?.[1];

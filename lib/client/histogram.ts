@@ -16,7 +16,7 @@ const EXPECTED = "┈";
 /**
  * Draws one bar for each count, in several bands if they do not fit side by side.
  *
- * @param counts How often each of the numbers 1 to 100 came.
+ * @param counts How often each number came, from 1 on.
  * @param width Columns of the terminal.
  */
 export function histogram(counts: number[], width: number): string {

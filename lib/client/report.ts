@@ -76,7 +76,7 @@ export interface Report {
     chiSquare: number | null;
     /** The probability that uniform numbers give at least that. */
     pValue: number | null;
-    /** How often each of the numbers 1 to 100 came. */
+    /** How often each number came, from 1 on. */
     counts: number[];
   };
 }

@@ -6,7 +6,7 @@
  * @module
  */
 
-import { parseResponse } from "../../static/proof.js";
+import { HIGHEST, parseResponse } from "../../static/proof.js";
 
 /** What is kept for each request, in one byte: a set of these. */
 export const Fate = {
@@ -26,7 +26,7 @@ export interface Counters {
   fates: Uint8Array<ArrayBuffer>;
   /** For each answered request the milliseconds from its first `send`. */
   latencies: Float32Array<ArrayBuffer>;
-  /** How often each of the numbers 1 to 100 came. */
+  /** How often each number came, from 1 on. */
   numbers: number[];
   /** Distinct requests sent. They are numbered, so these are the first ones. */
   sent: number;
@@ -56,7 +56,7 @@ export function createCounters(count: number): Counters {
   return {
     fates: new Uint8Array(count),
     latencies: new Float32Array(count),
-    numbers: new Array(100).fill(0),
+    numbers: new Array(HIGHEST).fill(0),
     sent: 0,
     answered: 0,
     invalid: 0,

@@ -9,7 +9,7 @@ import type { Metrics } from "./metrics.ts";
 import type { Notices } from "./log.ts";
 import type { ServerOptions } from "./options.ts";
 import { type Backlog, Outbox } from "./outbox.ts";
-import { answer, answerLines, MAX_LINES } from "../protocol.ts";
+import { answer, answerLines, CLOSE, MAX_LINES } from "../protocol.ts";
 import { plural } from "../text.ts";
 
 /** How long a peer may take for its part of the opening or the closing handshake,
@@ -37,14 +37,6 @@ const SETTLE_MS = 50;
 /** How long a peer may take for the rest of its opening handshake when the server
  * shuts down, in milliseconds: one that is still there takes a few. */
 const LATE_HANDSHAKE_MS = 1000;
-
-/** Close codes (RFC 6455 section 7.4.1). */
-const GOING_AWAY = 1001;
-const UNSUPPORTED_DATA = 1003;
-const ABNORMAL = 1006;
-const POLICY_VIOLATION = 1008;
-const TOO_BIG = 1009;
-const TRY_AGAIN_LATER = 1013;
 
 /**
  * - `opening`: the 101 is on its way
@@ -134,7 +126,7 @@ export class Connection {
     } else if (this.#state === "open") {
       this.#state = "draining";
       this.#closeWhenQuiet(
-        GOING_AWAY,
+        CLOSE.GOING_AWAY,
         "server shuts down",
         QUIET_MS,
         milliseconds,
@@ -145,11 +137,13 @@ export class Connection {
   /** Ends it at once: the server stops. */
   [Symbol.dispose](): void {
     if (this.#code && this.#state !== "closing") this.#close();
-    this.#over(ABNORMAL);
+    this.#over(CLOSE.ABNORMAL);
   }
 
   #opened(): void {
-    if (this.#state === "over") return this.#socket.close(TRY_AGAIN_LATER);
+    if (this.#state === "over") {
+      return this.#socket.close(CLOSE.TRY_AGAIN_LATER);
+    }
     this.#state = "open";
     this.#stopWaiting();
   }
@@ -161,17 +155,23 @@ export class Connection {
     } else if (this.#state !== "open") return;
     const { maxMessage } = this.#shared.options;
     if (typeof data !== "string") {
-      return this.#fault(UNSUPPORTED_DATA, "binary data; text messages only");
+      return this.#fault(
+        CLOSE.UNSUPPORTED_DATA,
+        "binary data; text messages only",
+      );
     }
     if (exceeds(data, maxMessage)) {
       return this.#fault(
-        TOO_BIG,
+        CLOSE.TOO_BIG,
         `a message of more than ${maxMessage} bytes (--max-message)`,
       );
     }
     const response = this.#lines ? answerLines(data)?.join("\n") : answer(data);
     if (response === undefined) {
-      return this.#fault(TOO_BIG, `a message of more than ${MAX_LINES} lines`);
+      return this.#fault(
+        CLOSE.TOO_BIG,
+        `a message of more than ${MAX_LINES} lines`,
+      );
     }
     this.#outbox.send(response);
     // A peer that asks one by one sends nothing before it has this response, so it
@@ -191,7 +191,7 @@ export class Connection {
    * would gain nothing. */
   #overflow(): void {
     if (this.#state !== "deaf") {
-      this.#code = POLICY_VIOLATION;
+      this.#code = CLOSE.POLICY_VIOLATION;
       this.#reason = "too many responses wait to be read (--max-backlog)";
     }
     this.#close();
@@ -227,11 +227,11 @@ export class Connection {
     this.#state = "closing";
     this.#outbox.drop();
     this.#socket.close(this.#code, this.#reason);
-    this.#wait(HANDSHAKE_MS, () => this.#over(ABNORMAL));
+    this.#wait(HANDSHAKE_MS, () => this.#over(CLOSE.ABNORMAL));
   }
 
   #vanished(): void {
-    this.#over(ABNORMAL, "the peer left during the handshake");
+    this.#over(CLOSE.ABNORMAL, "the peer left during the handshake");
   }
 
   /**
@@ -245,9 +245,9 @@ export class Connection {
     this.#stopWaiting();
     this.#outbox[Symbol.dispose]();
     const { metrics, notices } = this.#shared;
-    const label = this.#code || code || ABNORMAL;
+    const label = this.#code || code || CLOSE.ABNORMAL;
     metrics.close(label);
-    if (this.#code ? this.#code !== GOING_AWAY : failure !== undefined) {
+    if (this.#code ? this.#code !== CLOSE.GOING_AWAY : failure !== undefined) {
       const why = this.#reason || failure ||
         "it ended without a closing handshake";
       notices.add(

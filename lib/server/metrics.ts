@@ -4,6 +4,7 @@
  * @module
  */
 
+import { CLOSE } from "../protocol.ts";
 import { REFUSAL_REASONS, type RefusalReason } from "./handshake.ts";
 
 /** The close codes that RFC 6455 section 7.4.1 names, and `other` for the rest,
@@ -125,7 +126,7 @@ export class Metrics {
     const closed = CLOSE_LABELS.map((code) => `closes_total{code="${code}"}`);
     let open = metrics.#own[INDEX.get("connections_total")!];
     for (const name of closed) open -= metrics.#own[INDEX.get(name)!];
-    while (open-- > 0) metrics.close(1006);
+    while (open-- > 0) metrics.close(CLOSE.ABNORMAL);
   }
 
   /** The value of a counter, by the name of its sample. */
