@@ -6,27 +6,13 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { assertEquals, assertMatch } from "@std/assert";
-import { NO_PERMISSIONS, run } from "./process.ts";
+import { run } from "./process.ts";
 import { HANDSHAKE, RawSocket } from "./sockets.ts";
 import { loadAssets } from "../lib/server/page.ts";
 import type { ServerOptions } from "../lib/server/options.ts";
 import { type Server, startServer } from "../server.ts";
 
-/** Defines a test. */
-export type Test = typeof Deno.test.ignore;
-
-/** Returns `Deno.test`, or one whose tests are ignored by name where what they need
- * is not here. */
-export function testIf(isHere: boolean): Test {
-  return isHere ? Deno.test : Deno.test.ignore;
-}
-
-/** A test that a bare `deno test`, which has no permissions, ignores. */
-export const test = testIf(!NO_PERMISSIONS);
-/** One that also needs `/proc`, `ulimit` or the like. */
-export const testOnLinux = testIf(
-  !NO_PERMISSIONS && Deno.build.os === "linux",
-);
+export * from "./tests.ts";
 
 /** A server in this process, and its WebSocket URL. */
 export async function withServer(

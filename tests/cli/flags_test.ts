@@ -3,13 +3,14 @@ import { type Command, helpText, parseFlags } from "../../lib/cli/flags.ts";
 import { UsageError } from "../../lib/text.ts";
 import { clientCommand, demoCommand } from "../../lib/client/options.ts";
 import { serverCommand } from "../../lib/server/options.ts";
+import { pureTest as test } from "../../harness/tests.ts";
 
 const client = (...args: string[]) => parseFlags(clientCommand, args);
 // $HOST and $PORT are not asked for when both are given.
 const server = (...args: string[]) =>
   parseFlags(serverCommand, ["--host=127.0.0.1", "--port=0", ...args]);
 
-Deno.test("without arguments every option has its default", () => {
+test("without arguments every option has its default", () => {
   assertEquals(client(), {
     url: "ws://127.0.0.1:8000/ws",
     count: 10_000,
@@ -30,7 +31,7 @@ Deno.test("without arguments every option has its default", () => {
   });
 });
 
-Deno.test("options by name, letter, = and place", () => {
+test("options by name, letter, = and place", () => {
   const options = client(
     "https://example.com/x?y#z",
     "-n",
@@ -54,7 +55,7 @@ Deno.test("options by name, letter, = and place", () => {
   assertEquals(options.timeout, 0.5);
 });
 
-Deno.test("numbers may have a unit or underscores", () => {
+test("numbers may have a unit or underscores", () => {
   const numbers: Record<string, number> = {
     "1": 1,
     "10k": 10_000,
@@ -68,7 +69,7 @@ Deno.test("numbers may have a unit or underscores", () => {
   }
 });
 
-Deno.test("letters may be joined, and have their value at once", () => {
+test("letters may be joined, and have their value at once", () => {
   assertEquals(client("-n5").count, 5);
   assertEquals(client("-n2k").count, 2000);
   assertEquals(client("-n1_000").count, 1000);
@@ -77,7 +78,7 @@ Deno.test("letters may be joined, and have their value at once", () => {
   assertEquals([quiet, count], [true, 5]);
 });
 
-Deno.test("the last of an option counts, true and false are values, a text may be empty", () => {
+test("the last of an option counts, true and false are values, a text may be empty", () => {
   assertEquals(client("-n5", "--count=6").count, 6);
   assertEquals(client("--quiet=true").quiet, true);
   assertEquals(client("-q", "--quiet=false").quiet, false);
@@ -92,7 +93,7 @@ Deno.test("the last of an option counts, true and false are values, a text may b
   assertEquals(client("--", "ws://a").url, "ws://a/");
 });
 
-Deno.test("--help wins over any error", () => {
+test("--help wins over any error", () => {
   for (
     const args of [
       ["--count", "none", "--help"],
@@ -106,7 +107,7 @@ Deno.test("--help wins over any error", () => {
   assertEquals(client("--help=false").help, false);
 });
 
-Deno.test("a list may be repeated", () => {
+test("a list may be repeated", () => {
   assertEquals(server().allowOrigin, []);
   assertEquals(
     server("--allow-origin=https://a.example/x", "--allow-origin", "*")
@@ -115,7 +116,7 @@ Deno.test("a list may be repeated", () => {
   );
 });
 
-Deno.test("a usage error names the option and the value", () => {
+test("a usage error names the option and the value", () => {
   const cases: [string[], RegExp][] = [
     [["--cont", "5"], /^unknown option --cont$/],
     [["-x"], /^unknown option -x$/],
@@ -166,7 +167,7 @@ Deno.test("a usage error names the option and the value", () => {
   assertThrows(() => parseFlags(demoCommand, ["ws://a"]), UsageError, "ws://a");
 });
 
-Deno.test("--header refuses what the handshake owns", () => {
+test("--header refuses what the handshake owns", () => {
   for (
     const name of [
       "Connection",
@@ -182,7 +183,7 @@ Deno.test("--header refuses what the handshake owns", () => {
   assertEquals(header, ["Origin: null", "Cookie: a=b"]);
 });
 
-Deno.test("a usage error hides a password", () => {
+test("a usage error hides a password", () => {
   for (
     const url of [
       "ws://u:se@kret@bad host/",
@@ -198,7 +199,7 @@ Deno.test("a usage error hides a password", () => {
   }
 });
 
-Deno.test("the help names every option with its default", () => {
+test("the help names every option with its default", () => {
   for (const command of [serverCommand, clientCommand, demoCommand]) {
     const help = helpText(command as Command);
     for (const [name, flag] of Object.entries((command as Command).flags)) {

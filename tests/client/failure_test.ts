@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describeFailure } from "../../lib/client/failure.ts";
+import { pureTest as test } from "../../harness/tests.ts";
 
 const handshake = (cause: string, secure = true) =>
   describeFailure(
@@ -9,7 +10,7 @@ const handshake = (cause: string, secure = true) =>
     secure,
   );
 
-Deno.test("describeFailure() tells TLS errors in plain words, for which no other try is worth it", () => {
+test("describeFailure() tells TLS errors in plain words, for which no other try is worth it", () => {
   const certificate = "invalid peer certificate: ";
   const causes = {
     [`${certificate}UnknownIssuer`]:
@@ -46,7 +47,7 @@ Deno.test("describeFailure() tells TLS errors in plain words, for which no other
   }
 });
 
-Deno.test("describeFailure() asks whether the server is running only where no TCP connection could be made", () => {
+test("describeFailure() asks whether the server is running only where no TCP connection could be made", () => {
   assertEquals(handshake("tcp connect error"), {
     message: "no TCP connection (is the server running?)",
     fatal: false,
@@ -67,7 +68,7 @@ Deno.test("describeFailure() asks whether the server is running only where no TC
   assertEquals(handshake("something new").message, "something new");
 });
 
-Deno.test("describeFailure() says that wss:// may be meant where ws:// meets TLS", () => {
+test("describeFailure() says that wss:// may be meant where ws:// meets TLS", () => {
   for (
     const cause of [
       "invalid HTTP version parsed", // a TLS alert, say
@@ -83,7 +84,7 @@ Deno.test("describeFailure() says that wss:// may be meant where ws:// meets TLS
   }
 });
 
-Deno.test("describeFailure() tries again after 5xx, 408, 425 and 429, and after no other status", () => {
+test("describeFailure() tries again after 5xx, 408, 425 and 429, and after no other status", () => {
   for (
     const [status, fatal] of [
       [200, true],
@@ -111,7 +112,7 @@ Deno.test("describeFailure() tries again after 5xx, 408, 425 and 429, and after 
   );
 });
 
-Deno.test("describeFailure() cuts and escapes what the peer said", () => {
+test("describeFailure() cuts and escapes what the peer said", () => {
   const { message } = describeFailure(1008, "\x1b".repeat(123), "", true);
   assert(!message.includes("\x1b") && message.length < 180, message);
   assert(describeFailure(0, "", "x".repeat(1e6), true).message.length < 300);

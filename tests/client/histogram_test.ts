@@ -1,7 +1,8 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { histogram } from "../../lib/client/histogram.ts";
+import { pureTest as test } from "../../harness/tests.ts";
 
-Deno.test("the histogram draws 100 bars within the width", () => {
+test("the histogram draws 100 bars within the width", () => {
   const counts = Array.from({ length: 100 }, (_, i) => i + 1);
   for (const width of [20, 40, 80, 106, 200]) {
     const lines = histogram(counts, width).split("\n");
@@ -16,6 +17,6 @@ Deno.test("the histogram draws 100 bars within the width", () => {
   assertMatch(histogram(counts, 106), /^50\.5 │.*┈/m);
 });
 
-Deno.test("the histogram of nothing is empty, not broken", () => {
+test("the histogram of nothing is empty, not broken", () => {
   assertEquals(/[▁-█]|NaN/.test(histogram(new Array(100).fill(0), 80)), false);
 });

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Output } from "../../lib/client/output.ts";
+import { pureTest as test } from "../../harness/tests.ts";
 
 /** A slow sink that keeps what is written. */
 function sink(write: (bytes: Uint8Array) => Promise<number> | number) {
@@ -19,7 +20,7 @@ function sink(write: (bytes: Uint8Array) => Promise<number> | number) {
 
 const SILENT = { onFull() {}, onEmpty() {}, onBroken() {} };
 
-Deno.test("Output writes all lines in order when the sink takes a few bytes at a time", async () => {
+test("Output writes all lines in order when the sink takes a few bytes at a time", async () => {
   const few = sink((bytes) => Math.min(7, bytes.length));
   const output = new Output(few, SILENT);
   const lines = Array.from({ length: 3000 }, (_, i) => `Message ${i} é\n`);
@@ -28,7 +29,7 @@ Deno.test("Output writes all lines in order when the sink takes a few bytes at a
   assertEquals(few.text, lines.join(""));
 });
 
-Deno.test("Output writes on after a flush of nothing", async () => {
+test("Output writes on after a flush of nothing", async () => {
   const all = sink(({ length }) => length);
   const output = new Output(all, SILENT);
   await output.flush();
@@ -40,7 +41,7 @@ Deno.test("Output writes on after a flush of nothing", async () => {
   assertEquals(all.text, "a\nb\n");
 });
 
-Deno.test("Output says when too much waits for a slow reader, and when none does", async () => {
+test("Output says when too much waits for a slow reader, and when none does", async () => {
   const events: string[] = [];
   const reader = Promise.withResolvers<void>();
   const slow = sink(async ({ length }) => {
@@ -60,7 +61,7 @@ Deno.test("Output says when too much waits for a slow reader, and when none does
   assertEquals(slow.text.length, 20_000 * 101);
 });
 
-Deno.test("Output tells of a sink that fails once, and drops what follows", async () => {
+test("Output tells of a sink that fails once, and drops what follows", async () => {
   let told = 0;
   const full = sink(() => Promise.reject(new Error("no space")));
   const output = new Output(full, {
@@ -74,7 +75,7 @@ Deno.test("Output tells of a sink that fails once, and drops what follows", asyn
   assertEquals([told, output.broken?.message, full.text], [1, "no space", ""]);
 });
 
-Deno.test("Output tries again when a terminal was made non-blocking", async () => {
+test("Output tries again when a terminal was made non-blocking", async () => {
   let tries = 0;
   const busy = sink(({ length }) => {
     if (++tries < 3) throw new Deno.errors.WouldBlock();

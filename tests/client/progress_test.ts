@@ -1,7 +1,8 @@
 import { assert, assertMatch } from "@std/assert";
 import { progressLine } from "../../lib/client/progress.ts";
+import { pureTest as test } from "../../harness/tests.ts";
 
-Deno.test("progressLine() tells count, rate and time left", () => {
+test("progressLine() tells count, rate and time left", () => {
   assertMatch(progressLine(0, 100, 0, 80), /^░{30} 0\/100/);
   assertMatch(
     progressLine(50, 100, 2, 80),
@@ -10,14 +11,14 @@ Deno.test("progressLine() tells count, rate and time left", () => {
   assertMatch(progressLine(100, 100, 4, 80), /^█{30} 100\/100/);
 });
 
-Deno.test("progressLine() says when it connects, in place of the rate", () => {
+test("progressLine() says when it connects, in place of the rate", () => {
   assertMatch(
     progressLine(50, 100, 2, 80, "reconnecting…"),
     /^█{15}░{15} 50\/100 {2}reconnecting…$/,
   );
 });
 
-Deno.test("progressLine() stays below the width of any terminal", () => {
+test("progressLine() stays below the width of any terminal", () => {
   for (let columns = 2; columns < 100; columns++) {
     for (const state of [undefined, "reconnecting…"]) {
       const line = progressLine(123_456, 1_000_000, 3, columns, state);

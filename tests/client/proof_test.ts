@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { chiSquare, parseResponse, pValue } from "../../static/proof.js";
+import { pureTest as test } from "../../harness/tests.ts";
 
-Deno.test("parseResponse() takes the request, one space and a canonical number only", () => {
+test("parseResponse() takes the request, one space and a canonical number only", () => {
   for (const number of [1, 9, 10, 42, 99, 100]) {
     assertEquals(parseResponse("Message 7", `Message 7 ${number}`), number);
   }
@@ -37,14 +38,14 @@ Deno.test("parseResponse() takes the request, one space and a canonical number o
   }
 });
 
-Deno.test("chiSquare() of known counts is what it is by hand", () => {
+test("chiSquare() of known counts is what it is by hand", () => {
   assertEquals(chiSquare(new Array(100).fill(7)), 0);
   assertEquals(chiSquare(new Array(100).fill(0)), 0);
   const allOnes = [100, ...new Array(99).fill(0)];
   assertEquals(chiSquare(allOnes), 99 ** 2 + 99);
 });
 
-Deno.test("pValue() agrees with a published table", () => {
+test("pValue() agrees with a published table", () => {
   // NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.4, 99 degrees of
   // freedom: critical values to three decimals.
   const table: [statistic: number, p: number][] = [

@@ -7,6 +7,7 @@ import {
   createCounters,
   Fate,
 } from "../../lib/client/requests.ts";
+import { pureTest as test } from "../../harness/tests.ts";
 
 /** A run of so many requests, answered in 1, 2, 3, … ms, in 2 s, with each number
  * as often. */
@@ -26,7 +27,7 @@ function report(counters: Counters, interrupted = false, ...args: string[]) {
   return createReport(counters, options, interrupted);
 }
 
-Deno.test("createReport() has exact percentiles and the figures of the numbers", () => {
+test("createReport() has exact percentiles and the figures of the numbers", () => {
   const { ok, latencyMs, numbers, perSecond } = report(answered(1000));
   assertEquals(ok, true);
   assertEquals(latencyMs, {
@@ -42,7 +43,7 @@ Deno.test("createReport() has exact percentiles and the figures of the numbers",
   assertEquals(rest, { min: 1, max: 100, mean: 50.5, chiSquare: 0, pValue: 1 });
 });
 
-Deno.test("createReport() takes the nearest rank for a percentile of few", () => {
+test("createReport() takes the nearest rank for a percentile of few", () => {
   const few = answered(3);
   few.fates[1] = 0;
   few.latencies.set([8, 0, 4]);
@@ -55,7 +56,7 @@ Deno.test("createReport() takes the nearest rank for a percentile of few", () =>
   });
 });
 
-Deno.test("createReport() names what is missing, sent or not", () => {
+test("createReport() names what is missing, sent or not", () => {
   const some = answered(1000);
   some.sent = 990;
   some.fates.fill(0, 990);
@@ -69,14 +70,14 @@ Deno.test("createReport() names what is missing, sent or not", () => {
   );
 });
 
-Deno.test("createReport() counts a request with two accepted responses as missing, whatever was counted", () => {
+test("createReport() counts a request with two accepted responses as missing, whatever was counted", () => {
   const twice = answered(1000);
   twice.fates[7] |= Fate.answeredAgain;
   const { ok, answered: proven, missingRequests } = report(twice);
   assertEquals([ok, proven, missingRequests], [false, 999, [[8, 8]]]);
 });
 
-Deno.test("createReport() is not ok when something was invalid or overtaken", () => {
+test("createReport() is not ok when something was invalid or overtaken", () => {
   const invalid = answered(1000);
   invalid.invalid = 1;
   assertEquals(report(invalid).ok, false);
@@ -93,7 +94,7 @@ Deno.test("createReport() is not ok when something was invalid or overtaken", ()
   );
 });
 
-Deno.test("createReport() is not ok when 1,000 numbers or more cannot be uniform", () => {
+test("createReport() is not ok when 1,000 numbers or more cannot be uniform", () => {
   for (const [count, ok] of [[999, true], [1000, false]] as const) {
     const fives = answered(count);
     fives.numbers.fill(0)[4] = count;
@@ -108,7 +109,7 @@ Deno.test("createReport() is not ok when 1,000 numbers or more cannot be uniform
   assertMatch(reportText(report(fives)), /p-value 0: not uniform\?$/m);
 });
 
-Deno.test("reportText() doubts a p-value below 0.001, which is ok all the same", () => {
+test("reportText() doubts a p-value below 0.001, which is ok all the same", () => {
   const odd = answered(10_000);
   odd.numbers[0] += 95;
   odd.numbers[1] -= 95;
@@ -117,11 +118,11 @@ Deno.test("reportText() doubts a p-value below 0.001, which is ok all the same",
   assertMatch(reportText(report(odd)), /not uniform\?/);
 });
 
-Deno.test("reportText() says when there are too few numbers to tell", () => {
+test("reportText() says when there are too few numbers to tell", () => {
   assertMatch(reportText(report(answered(900))), /: too few to tell$/m);
 });
 
-Deno.test("verdict() tells a proof, with what was sent twice", () => {
+test("verdict() tells a proof, with what was sent twice", () => {
   const run = answered(1000);
   assertEquals(
     verdict(report(run)),
@@ -134,7 +135,7 @@ Deno.test("verdict() tells a proof, with what was sent twice", () => {
   );
 });
 
-Deno.test("verdict() tells what is missing, and that a run was interrupted", () => {
+test("verdict() tells what is missing, and that a run was interrupted", () => {
   const run = answered(1000);
   run.fates[0] = Fate.overtaken;
   assertEquals(
@@ -149,7 +150,7 @@ Deno.test("verdict() tells what is missing, and that a run was interrupted", () 
   );
 });
 
-Deno.test("createReport() has no NaN when nothing was answered", () => {
+test("createReport() has no NaN when nothing was answered", () => {
   const none = createCounters(10);
   none.sent = 10;
   const result = report(none);
@@ -158,12 +159,12 @@ Deno.test("createReport() has no NaN when nothing was answered", () => {
   assertEquals(/NaN|undefined|null/.test(reportText(result)), false);
 });
 
-Deno.test("createReport() hides a password", () => {
+test("createReport() hides a password", () => {
   const { url } = report(answered(100), false, "wss://me:secret@example.com/");
   assertEquals(url, "wss://me:***@example.com/");
 });
 
-Deno.test("reportText() fits 80 columns and obeys nobody", () => {
+test("reportText() fits 80 columns and obeys nobody", () => {
   const wide = answered(1000);
   Object.assign(wide, { invalid: 1e9, reconnects: 1e9 });
   wide.firstInvalid = { request: 17, response: "\x1b[2J".repeat(50) };

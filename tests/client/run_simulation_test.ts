@@ -10,6 +10,7 @@ import { createReport } from "../../lib/client/report.ts";
 import { type Outcome, Run } from "../../lib/client/run.ts";
 import type { Peer } from "./_simulated_connection.ts";
 import { Network } from "./_simulated_network.ts";
+import { pureTest as test } from "../../harness/tests.ts";
 
 const SCHEDULES = 10_000;
 /** More than the longest run takes; beyond that it hangs. */
@@ -181,7 +182,7 @@ async function simulate(schedule: Schedule): Promise<void> {
   }
 }
 
-Deno.test(`a run ends and its report is the truth, in ${SCHEDULES} schedules of what can go wrong`, async () => {
+test(`a run ends and its report is the truth, in ${SCHEDULES} schedules of what can go wrong`, async () => {
   await fc.assert(fc.asyncProperty(schedules, simulate), {
     numRuns: SCHEDULES,
   });

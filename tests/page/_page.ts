@@ -18,7 +18,7 @@ import {
 import { assetResponse, loadAssets } from "../../lib/server/page.ts";
 import { parseResponse } from "../../static/proof.js";
 import type { Server } from "../../server.ts";
-import { eventually, withServer } from "../../harness/helpers.ts";
+import { eventually, testIf, withServer } from "../../harness/helpers.ts";
 
 const browsers = new Map<Engine, Promise<Browser>>();
 
@@ -41,21 +41,16 @@ export function testIn(
   run: (visit: Visit) => Promise<void>,
 ): void {
   for (const engine of engines) {
-    Deno.test({
-      name: `${name} (${engine})`,
-      ignore: !TESTED.includes(engine),
-      sanitizeOps: false, // the browser goes on
-      sanitizeResources: false,
-      fn: () =>
-        run(async (url, steps) => {
-          let browser = browsers.get(engine);
-          if (!browser) browsers.set(engine, browser = startBrowser(engine));
-          await (await browser).use(async (tab) => {
-            await tab.goto(url);
-            await steps(tab);
-          });
-        }),
-    });
+    const test = testIf(TESTED.includes(engine));
+    test(`${name} (${engine})`, () =>
+      run(async (url, steps) => {
+        let browser = browsers.get(engine);
+        if (!browser) browsers.set(engine, browser = startBrowser(engine));
+        await (await browser).use(async (tab) => {
+          await tab.goto(url);
+          await steps(tab);
+        });
+      }), { sanitizeOps: false, sanitizeResources: false }); // the browser goes on
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { Notices } from "../../lib/server/log.ts";
+import { pureTest as test } from "../../harness/tests.ts";
 
 /** Collects the lines, and calls the timers at each `minute()`. */
 function fakeTerminal() {
@@ -29,7 +30,7 @@ function fakeTerminal() {
 
 const refused = (count: number) => `refused ${count}`;
 
-Deno.test("Notices prints the first event at once, and the rest once a minute", () => {
+test("Notices prints the first event at once, and the rest once a minute", () => {
   using terminal = fakeTerminal();
   using notices = new Notices();
   for (let i = 0; i < 4; i++) notices.add("refused", refused);
@@ -46,7 +47,7 @@ Deno.test("Notices prints the first event at once, and the rest once a minute", 
   assertEquals(terminal.printed(), ["ws-random: refused 1"]);
 });
 
-Deno.test("Notices forgets a kind after a minute without one", () => {
+test("Notices forgets a kind after a minute without one", () => {
   using terminal = fakeTerminal();
   using notices = new Notices();
   notices.add("refused", refused);
@@ -56,7 +57,7 @@ Deno.test("Notices forgets a kind after a minute without one", () => {
   assertEquals(terminal.printed().length, 2, "each is the first of its kind");
 });
 
-Deno.test("Notices prints what is left when it is disposed of", () => {
+test("Notices prints what is left when it is disposed of", () => {
   using terminal = fakeTerminal();
   const notices = new Notices();
   for (let i = 0; i < 3; i++) notices.add("refused", refused);

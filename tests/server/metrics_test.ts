@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Metrics } from "../../lib/server/metrics.ts";
-import { test } from "../../harness/helpers.ts";
+import { pureTest, test } from "../../harness/helpers.ts";
 
 const MODULE = new URL("../../lib/server/metrics.ts", import.meta.url).href;
 
@@ -43,7 +43,7 @@ test("accept() never passes the limit when workers call it at once", async () =>
   assertEquals([metrics.open, metrics.connections], [most, most]);
 });
 
-Deno.test("abandon() counts what a worker had open as closed with 1006", () => {
+pureTest("abandon() counts what a worker had open as closed with 1006", () => {
   const memory = Metrics.memory(2);
   const [first, second] = [new Metrics(memory, 0), new Metrics(memory, 1)];
   for (let i = 0; i < 5; i++) first.accept(10);

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { Backlog, Outbox } from "../../lib/server/outbox.ts";
-import { eventually } from "../../harness/helpers.ts";
+import { eventually, pureTest as test } from "../../harness/helpers.ts";
 
 /** A socket that writes what it holds when the test says so. */
 class Sink {
@@ -30,7 +30,7 @@ function open(backlog: Backlog) {
   return Object.assign(peer, { outbox });
 }
 
-Deno.test("Outbox hands everything over at once while the socket is written", () => {
+test("Outbox hands everything over at once while the socket is written", () => {
   const { outbox, sink } = open(new Backlog(1000));
   for (let i = 0; i < 100_000; i++) {
     outbox.send(`response ${i}`);
@@ -40,7 +40,7 @@ Deno.test("Outbox hands everything over at once while the socket is written", ()
   assertEquals(outbox.size, 0);
 });
 
-Deno.test("Outbox keeps what a socket does not write, and its order when it does", async () => {
+test("Outbox keeps what a socket does not write, and its order when it does", async () => {
   const { outbox, sink, ...peer } = open(new Backlog(1e9));
   for (let i = 0; i < 50_000; i++) outbox.send(String(i));
   assert(sink.sent.length < 50_000 && outbox.size > 0);
@@ -53,14 +53,14 @@ Deno.test("Outbox keeps what a socket does not write, and its order when it does
   outbox[Symbol.dispose]();
 });
 
-Deno.test("Outbox hands over 10,000 short responses to one socket that has written none", () => {
+test("Outbox hands over 10,000 short responses to one socket that has written none", () => {
   const peer = open(new Backlog(1000));
   for (let i = 0; i < 10_000; i++) peer.outbox.send("Message 7 42");
   assertEquals(peer.handedOver, 10_000);
   peer.outbox[Symbol.dispose]();
 });
 
-Deno.test("Outbox hands over something to each socket, however many write nothing", () => {
+test("Outbox hands over something to each socket, however many write nothing", () => {
   const backlog = new Backlog(1e9);
   const peers = Array.from({ length: 500 }, () => open(backlog));
   for (let i = 0; i < 1000; i++) {
@@ -77,7 +77,7 @@ function fill({ outbox }: ReturnType<typeof open>): void {
   for (let i = 0; i < 15_000; i++) outbox.send("Message 7 42");
 }
 
-Deno.test("Backlog overflows an outbox whose socket does not move, and none whose does", async () => {
+test("Backlog overflows an outbox whose socket does not move, and none whose does", async () => {
   const backlog = new Backlog(6_000_000);
   const [mute, reader] = [open(backlog), open(backlog)];
   fill(mute);
@@ -92,7 +92,7 @@ Deno.test("Backlog overflows an outbox whose socket does not move, and none whos
   for (const { outbox } of [mute, reader]) outbox[Symbol.dispose]();
 });
 
-Deno.test("Backlog overflows the fullest outbox at twice its size, moving or not", () => {
+test("Backlog overflows the fullest outbox at twice its size, moving or not", () => {
   const backlog = new Backlog(2_000_000);
   const [small, big] = [open(backlog), open(backlog)];
   fill(small);
@@ -105,7 +105,7 @@ Deno.test("Backlog overflows the fullest outbox at twice its size, moving or not
   for (const { outbox } of [small, big]) outbox[Symbol.dispose]();
 });
 
-Deno.test("Outbox gives back what is shared as its socket writes, and when it ends", () => {
+test("Outbox gives back what is shared as its socket writes, and when it ends", () => {
   const backlog = new Backlog(1e9);
   const { outbox, sink } = open(backlog);
   const send = () => {

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { TextQueue } from "../../lib/server/text_queue.ts";
-import { seeded } from "../../harness/helpers.ts";
+import { pureTest as test, seeded } from "../../harness/helpers.ts";
 
-Deno.test("TextQueue gives back every text as it was, in order", () => {
+test("TextQueue gives back every text as it was, in order", () => {
   const random = seeded(1);
   const letters = ["a", "é", "€", "🎲", "\0", "\ufeff"];
   const lengths = [0, 1, 2, 15, 100, 1365, 1366, 4092, 4093, 70_000];
@@ -31,7 +31,7 @@ Deno.test("TextQueue gives back every text as it was, in order", () => {
   assertEquals(expected, []);
 });
 
-Deno.test("TextQueue is empty when it is cleared, and goes on", () => {
+test("TextQueue is empty when it is cleared, and goes on", () => {
   const queue = new TextQueue();
   for (let i = 0; i < 1000; i++) queue.push("a text");
   queue.shift();
