@@ -4,7 +4,7 @@
  * @module
  */
 
-import { eTag, ifNoneMatch } from "@std/http/etag";
+import { eTag } from "@std/http/etag";
 import { STATUS_CODE } from "@std/http/status";
 import appJs from "../../static/app.js" with { type: "text" };
 import connectionJs from "../../static/connection.js" with { type: "text" };
@@ -69,9 +69,19 @@ export async function loadAssets(): Promise<Map<string, Asset>> {
 }
 
 /** The response to a GET or HEAD of an asset: 304 if the browser has it. */
-export function assetResponse(request: Request, asset: Asset): Response {
-  const { body, headers } = asset;
-  return ifNoneMatch(request.headers.get("if-none-match"), headers.etag)
-    ? reply(STATUS_CODE.OK, body, headers)
-    : reply(STATUS_CODE.NotModified, null, headers);
+export function assetResponse(
+  { headers }: Pick<Request, "headers">,
+  asset: Asset,
+): Response {
+  const cached = names(headers.get("if-none-match"), asset.headers.etag);
+  return cached
+    ? reply(STATUS_CODE.NotModified, null, asset.headers)
+    : reply(STATUS_CODE.OK, asset.body, asset.headers);
+}
+
+/** Whether an `If-None-Match` (RFC 9110 section 13.1.2) is `*` or lists this ETag, weak
+ * or not. With its quotes it can be found nowhere but as an element of a list, for
+ * it has no comma and no ETag has a quote inside. */
+function names(header: string | null, etag: string): boolean {
+  return header === "*" || header?.includes(etag) === true;
 }
