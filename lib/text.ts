@@ -41,10 +41,15 @@ export function plural(
   return `${count || "no"} ${count > 1 ? nouns : noun}`;
 }
 
+/** Several lines as one, without what indents them. */
+export function oneLine(text: string): string {
+  // Not /\s*\n\s*/, which takes quadratic time for a run of blanks.
+  return text.split("\n").map((line) => line.trim()).filter(Boolean).join(" ");
+}
+
 /** Prints one line on stderr. */
 export function complain(message: string): void {
-  const line = escapeText(message.replaceAll(/\s*\n\s*/g, " "));
   try {
-    console.error("%s", `ws-random: ${line}`);
+    console.error("%s", `ws-random: ${escapeText(oneLine(message))}`);
   } catch { /* a full disk, say: then there is nobody to tell */ }
 }
