@@ -93,14 +93,14 @@ export function setUpMany(connection) {
  * @param {string | undefined} end What ended the run before its time.
  */
 function sayOutcome({ answered, invalid, stopped, counts }, end) {
-  const verdict = uniformity(counts);
+  const { verdict, text } = uniformity(counts);
   const proven = end === undefined && invalid === 0;
   say(
     `${format(answered)} of ${format(COUNT)} answered` +
       (proven ? ", each checked" : "") +
       (invalid > 0 ? `, ${format(invalid)} invalid` : "") +
-      (end === undefined ? `; ${verdict}.` : `, then ${end}.`),
-    proven ? verdict.startsWith("not") : !stopped || invalid > 0,
+      (end === undefined ? `; ${text}.` : `, then ${end}.`),
+    proven ? verdict === "impossible" : !stopped || invalid > 0,
   );
 }
 

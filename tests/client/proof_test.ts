@@ -1,5 +1,11 @@
-import { assertEquals } from "@std/assert";
-import { chiSquare, parseResponse, pValue } from "../../static/proof.js";
+import { assert, assertEquals } from "@std/assert";
+import {
+  chiSquare,
+  HIGHEST,
+  parseResponse,
+  pValue,
+  uniformity,
+} from "../../static/proof.js";
 import { pureTest as test } from "../../harness/tests.ts";
 
 test("parseResponse() takes the request, one space and a canonical number only", () => {
@@ -66,4 +72,60 @@ test("pValue() agrees with a published table", () => {
   assertEquals(pValue(0), 1);
   assertEquals(pValue(1e6), 0);
   assertEquals(pValue(1e12), 0);
+});
+
+Deno.test("pValue() agrees with published values for other degrees of freedom", () => {
+  // Abramowitz and Stegun, Handbook of Mathematical Functions, table 26.7.
+  const table: [freedom: number, statistic: number, p: number][] = [
+    [1, 1, 0.31731],
+    [2, 1, 0.60653],
+    [5, 1, 0.96257],
+    [5, 10, 0.07524],
+    [10, 10, 0.44049],
+    [30, 20, 0.91654],
+  ];
+  for (const [freedom, statistic, p] of table) {
+    const value = pValue(statistic, freedom);
+    assert(Math.abs(value - p) < 1e-5, `${freedom}, ${statistic}: ${value}`);
+  }
+});
+
+/** As many numbers as are asked for, each as often as its weight says. */
+function weighted(total: number, weight: (number: number) => number) {
+  const weights = Array.from({ length: HIGHEST }, (_, i) => weight(i + 1));
+  const sum = weights.reduce((sum, each) => sum + each);
+  return weights.map((each) => total * each / sum);
+}
+
+Deno.test("uniformity() says nothing of fewer than five numbers for each possible one", () => {
+  const fives = (total: number) => weighted(total, (n) => n === 5 ? 1 : 0);
+  assertEquals(uniformity(fives(499)), {
+    chiSquare: chiSquare(fives(499)),
+    pValue: null,
+    verdict: "unknown",
+    text: "too few numbers to tell",
+  });
+  const { verdict, text, pValue: p } = uniformity(fives(500));
+  assertEquals([verdict, text, p], ["impossible", "not uniform, p < 1e-9", 0]);
+});
+
+Deno.test("uniformity() tells what may be, what is doubtful and what cannot be", () => {
+  // A statistic of its own for each slope: the steeper, the less uniform.
+  const tilted = (slope: number) =>
+    uniformity(weighted(10_000, (number) => 1000 + slope * number));
+  const cases: [slope: number, verdict: string, text: RegExp][] = [
+    [0, "possible", /^may be uniform, p > 0.99$/],
+    [4, "possible", /^may be uniform, p = 0\.67$/],
+    [5.2, "possible", /^may be uniform, p = 0.00[1-9]$/],
+    [5.5, "doubtful", /^hardly uniform, p = 0.000[1-9]$/],
+    [7, "impossible", /^not uniform, p < 1e-9$/],
+  ];
+  for (const [slope, verdict, text] of cases) {
+    const said = tilted(slope);
+    assertEquals(
+      [said.verdict, text.test(said.text)],
+      [verdict, true],
+      said.text,
+    );
+  }
 });
