@@ -87,9 +87,10 @@ export class RawSocket implements Disposable {
     const fields = Object.entries(headers).map(([name, value]) =>
       `${name}: ${value}\r\n`
     );
-    await this.write(encode(`${line} HTTP/1.1\r\n${fields.join("")}\r\n`));
-    const head = await this.head();
-    const [first, ...rest] = head.trimEnd().split("\r\n");
+    // A head is bytes: each character is one of them.
+    const head = `${line} HTTP/1.1\r\n${fields.join("")}\r\n`;
+    await this.write(Uint8Array.from(head, (byte) => byte.charCodeAt(0)));
+    const [first, ...rest] = (await this.head()).trimEnd().split("\r\n");
     return {
       status: Number(first.split(" ")[1]),
       headers: new Headers(

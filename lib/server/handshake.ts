@@ -91,7 +91,17 @@ export function offersProtocol({ headers }: Request, name: string): boolean {
 
 /** The elements of a comma-separated header. */
 function elements(header: string | null | undefined): string[] {
-  return header?.split(",").map((element) => element.trim()) ?? [];
+  return header?.split(",").map(withoutBlanks) ?? [];
+}
+
+/** HTTP's blanks are two (RFC 9110 section 5.6.3); `trim` knows more, by which Deno
+ * finds another element than this program. */
+function withoutBlanks(text: string): string {
+  const isBlank = (at: number) => text[at] === " " || text[at] === "\t";
+  let [start, end] = [0, text.length];
+  while (isBlank(start)) start++;
+  while (end > start && isBlank(end - 1)) end--;
+  return text.slice(start, end);
 }
 
 /**
