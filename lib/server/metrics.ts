@@ -4,8 +4,44 @@
  * @module
  */
 
+import { VERSION } from "../cli/command.ts";
 import { CLOSE } from "../protocol.ts";
 import { REFUSAL_REASONS, type RefusalReason } from "./handshake.ts";
+
+/** A metric, with a sample for each value of its label. */
+interface Family<Value extends string = string> {
+  name: string;
+  type: "counter" | "gauge";
+  /** What is counted. */
+  help: string;
+  /** The samples' labels, `{code="1000"}` say, by the value. */
+  labels: Record<Value, string>;
+  /** Where each sample is in the memory of a worker, by the value of its label. */
+  at: Record<Value, number>;
+}
+
+/** How many samples there are. */
+let length = 0;
+
+/** Defines a metric, and takes its part of the memory of a worker. */
+function family<Value extends string>(
+  type: Family["type"],
+  name: string,
+  help: string,
+  label = "",
+  values: readonly Value[] = ["" as Value],
+): Family<Value> {
+  const each = <T>(make: (value: Value) => T) =>
+    Object.fromEntries(values.map((value) => [value, make(value)])) as Record<
+      Value,
+      T
+    >;
+  return {
+    ...{ type, name, help },
+    labels: each((value) => label && `{${label}="${value}"}`),
+    at: each(() => length++),
+  };
+}
 
 /** The close codes that RFC 6455 section 7.4.1 names, and `other` for the rest,
  * so that peers cannot make labels without end. */
@@ -14,38 +50,44 @@ const CLOSE_LABELS = [
   "other",
 ];
 
-/** Every counter, by the name of its sample. */
-const COUNTERS = [
-  "connections_total",
-  "requests_total",
-  ...REFUSAL_REASONS.map((reason) => `refusals_total{reason="${reason}"}`),
-  ...CLOSE_LABELS.map((code) => `closes_total{code="${code}"}`),
-];
-const INDEX = new Map(COUNTERS.map((name, index) => [name, index]));
+const CONNECTIONS = family(
+  "counter",
+  "ws_random_connections_total",
+  "Connections accepted.",
+);
+const REQUESTS = family(
+  "counter",
+  "ws_random_requests_total",
+  "Requests whose response was handed to the socket.",
+);
+const REFUSALS = family(
+  "counter",
+  "ws_random_refusals_total",
+  "Handshakes refused, by reason.",
+  "reason",
+  REFUSAL_REASONS,
+);
+const CLOSES = family(
+  "counter",
+  "ws_random_closes_total",
+  "Connections closed, by close code.",
+  "code",
+  CLOSE_LABELS,
+);
+const FAMILIES: Family[] = [CONNECTIONS, REQUESTS, REFUSALS, CLOSES];
 
-const REQUESTS = INDEX.get("requests_total")!;
-
-const FAMILIES: [name: string, type: string, help: string][] = [
-  ["connections_open", "gauge", "Connections open now."],
-  ["connections_total", "counter", "Connections accepted."],
-  ["requests_total", "counter", "Requests answered."],
-  ["refusals_total", "counter", "Handshakes refused, by reason."],
-  ["closes_total", "counter", "Connections closed, by close code."],
-  ["uptime_seconds", "gauge", "Seconds since the start."],
-];
-
-/** Bytes before the counters, in the memory that workers share: when the server was
+/** Bytes before the samples, in the memory that workers share: when the server was
  * started, and how many connections are open. */
 const HEAD_BYTES = 2 * Float64Array.BYTES_PER_ELEMENT;
-const COUNTERS_BYTES = COUNTERS.length * Float64Array.BYTES_PER_ELEMENT;
+const WORKER_BYTES = length * Float64Array.BYTES_PER_ELEMENT;
 
-/** The counters and the number of open connections of a server, all its workers
- * together. Each worker adds to counters of its own, so that none waits for another. */
+/** The metrics of a server, all its workers together. Each worker counts in memory of
+ * its own, so that none waits for another. */
 export class Metrics {
   #startedAt: Float64Array;
   #open: Int32Array;
   /** Those of each worker. */
-  #counters: Float64Array[];
+  #workers: Float64Array[];
   #own: Float64Array;
 
   /**
@@ -55,22 +97,16 @@ export class Metrics {
   constructor(memory = Metrics.memory(1), worker = 0) {
     this.#startedAt = new Float64Array(memory, 0, 1);
     this.#open = new Int32Array(memory, this.#startedAt.byteLength, 1);
-    const workers = (memory.byteLength - HEAD_BYTES) / COUNTERS_BYTES;
-    this.#counters = Array.from(
-      { length: workers },
-      (_, index) =>
-        new Float64Array(
-          memory,
-          HEAD_BYTES + index * COUNTERS_BYTES,
-          COUNTERS.length,
-        ),
-    );
-    this.#own = this.#counters[worker];
+    this.#workers = [];
+    for (let at = HEAD_BYTES; at < memory.byteLength; at += WORKER_BYTES) {
+      this.#workers.push(new Float64Array(memory, at, length));
+    }
+    this.#own = this.#workers[worker];
   }
 
   /** Memory for the metrics of a server that starts now. */
   static memory(workers: number): SharedArrayBuffer {
-    const memory = new SharedArrayBuffer(HEAD_BYTES + workers * COUNTERS_BYTES);
+    const memory = new SharedArrayBuffer(HEAD_BYTES + workers * WORKER_BYTES);
     new Float64Array(memory)[0] = now();
     return memory;
   }
@@ -82,12 +118,22 @@ export class Metrics {
 
   /** Connections accepted. */
   get connections(): number {
-    return this.get("connections_total");
+    return this.#sum(CONNECTIONS.at[""]);
   }
 
   /** Requests whose response was handed to the socket. */
   get requests(): number {
-    return this.get("requests_total");
+    return this.#sum(REQUESTS.at[""]);
+  }
+
+  /** Handshakes refused for this reason. */
+  refusals(reason: RefusalReason): number {
+    return this.#sum(REFUSALS.at[reason]);
+  }
+
+  /** Connections closed with this code. */
+  closes(code: number): number {
+    return this.#sum(CLOSES.at[closeLabel(code)]);
   }
 
   /** Whole seconds since the start. */
@@ -101,61 +147,86 @@ export class Metrics {
       Atomics.sub(this.#open, 0, 1);
       return false;
     }
-    this.#add("connections_total", 1);
+    this.#own[CONNECTIONS.at[""]]++;
     return true;
   }
 
   answer(requests: number): void {
-    this.#own[REQUESTS] += requests; // at every message
+    this.#own[REQUESTS.at[""]] += requests;
   }
 
   refuse(reason: RefusalReason): void {
-    this.#add(`refusals_total{reason="${reason}"}`, 1);
+    this.#own[REFUSALS.at[reason]]++;
   }
 
   /** Counts a connection that is over, by its close code. */
   close(code: number): void {
     Atomics.sub(this.#open, 0, 1);
-    const label = code >= 1000 && code <= 1015 ? code : "other";
-    this.#add(`closes_total{code="${label}"}`, 1);
+    this.#own[CLOSES.at[closeLabel(code)]]++;
   }
 
   /** Counts the connections of a worker that died as closed without a close frame. */
   abandon(worker: number): void {
-    const metrics = new Metrics(this.#open.buffer as SharedArrayBuffer, worker);
-    const closed = CLOSE_LABELS.map((code) => `closes_total{code="${code}"}`);
-    let open = metrics.#own[INDEX.get("connections_total")!];
-    for (const name of closed) open -= metrics.#own[INDEX.get(name)!];
-    while (open-- > 0) metrics.close(CLOSE.ABNORMAL);
-  }
-
-  /** The value of a counter, by the name of its sample. */
-  get(name: string): number {
-    const index = INDEX.get(name)!;
-    return this.#counters.reduce((sum, counters) => sum + counters[index], 0);
+    const counted = this.#workers[worker];
+    let open = counted[CONNECTIONS.at[""]];
+    for (const at of Object.values(CLOSES.at)) open -= counted[at];
+    Atomics.sub(this.#open, 0, open);
+    counted[CLOSES.at[closeLabel(CLOSE.ABNORMAL)]] += open;
   }
 
   /** All of them as Prometheus text. */
   toString(): string {
-    const samples = [
-      `connections_open ${this.open}`,
-      ...COUNTERS.map((name) => `${name} ${this.get(name)}`),
-      `uptime_seconds ${this.uptimeSeconds}`,
-    ];
-    return FAMILIES.flatMap(([family, type, help]) => [
-      `# HELP ws_random_${family} ${help}`,
-      `# TYPE ws_random_${family} ${type}`,
-      ...samples.filter((sample) => sample.split(/[{ ]/)[0] === family)
-        .map((sample) => `ws_random_${sample}`),
-    ]).join("\n");
+    const { rss } = Deno.memoryUsage();
+    return [
+      ...gauge(
+        "ws_random_connections_open",
+        "Connections open now.",
+        this.open,
+      ),
+      ...FAMILIES.flatMap(({ name, type, help, labels, at }) => [
+        ...head(name, type, help),
+        ...Object.entries(at).map(([value, index]) =>
+          `${name}${labels[value]} ${this.#sum(index)}`
+        ),
+      ]),
+      ...gauge(
+        "process_start_time_seconds",
+        "When the server was started, in seconds since 1970.",
+        this.#startedAt[0] / 1000,
+      ),
+      ...gauge(
+        "process_resident_memory_bytes",
+        "Memory of the process, all workers together.",
+        rss,
+      ),
+      ...head(
+        "ws_random_build_info",
+        "gauge",
+        "Always 1; its label tells the version.",
+      ),
+      `ws_random_build_info{version="${VERSION}"} 1`,
+    ].join("\n");
   }
 
-  #add(name: string, count: number): void {
-    this.#own[INDEX.get(name)!] += count;
+  /** The value of a sample, of all workers together. */
+  #sum(at: number): number {
+    return this.#workers.reduce((sum, worker) => sum + worker[at], 0);
   }
 }
 
-/** Milliseconds of a clock that all workers share. */
+function closeLabel(code: number): string {
+  return code in CLOSES.at ? String(code) : "other";
+}
+
+function gauge(name: string, help: string, value: number): string[] {
+  return [...head(name, "gauge", help), `${name} ${value}`];
+}
+
+function head(name: string, type: string, help: string): string[] {
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`];
+}
+
+/** Milliseconds since 1970, of a clock that all workers share and nobody sets. */
 function now(): number {
   return performance.timeOrigin + performance.now();
 }

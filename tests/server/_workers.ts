@@ -47,7 +47,7 @@ export async function metrics(port: number): Promise<Record<string, number>> {
   const texts = await Promise.all(
     Array.from({ length: 16 }, async () =>
       (await get(port, "/metrics"))
-        .replace(/\nws_random_uptime_seconds \d+/, "")),
+        .replace(/\nprocess_resident_memory_bytes \d+/, "")),
   );
   assertEquals(new Set(texts).size, 1, "workers differ");
   return Object.fromEntries(

@@ -23,8 +23,7 @@ import {
 const PYTHON = "/usr/bin/python3";
 
 /** How many connections were closed with a code. */
-const closed = ({ metrics }: Server, code: number) =>
-  metrics.get(`closes_total{code="${code}"}`);
+const closed = ({ metrics }: Server, code: number) => metrics.closes(code);
 
 const nothingOpen = ({ metrics }: Server) =>
   eventually(() => metrics.open === 0);

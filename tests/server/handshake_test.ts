@@ -1,6 +1,8 @@
 // Who is let in by the opening handshake, over real connections.
 
 import { assertEquals, assertMatch } from "@std/assert";
+import { HANDSHAKE } from "../../harness/sockets.ts";
+import { REFUSAL_REASONS } from "../../lib/server/handshake.ts";
 import {
   eventually,
   handshake,
@@ -47,6 +49,9 @@ test("the handshake of RFC 6455, on /ws and /", () =>
     }
   }));
 
+const UPGRADE = ["Upgrade", "websocket"];
+const CONNECTION = ["Connection", "Upgrade"];
+
 test("a handshake that is wrong is refused", () =>
   withServer({}, async (ws) => {
     for (const version of ["12", "8", "0", "13, 8", "", undefined]) {
@@ -60,6 +65,8 @@ test("a handshake that is wrong is refused", () =>
       undefined,
       "",
       "short",
+      `A${HANDSHAKE["Sec-WebSocket-Key"]}`,
+      `${HANDSHAKE["Sec-WebSocket-Key"]}A`,
       "dGhlIHNhbXBsZSBub25jZQ", // no padding
       "dGhlIHNhbXBsZSBub25jZS4=", // 17 bytes
       "dGhlIHNhbXBsZSBub25jZR==", // bits that no byte has
@@ -71,6 +78,15 @@ test("a handshake that is wrong is refused", () =>
     }
     assertEquals((await handshake(ws, { Upgrade: undefined })).status, 426);
     assertEquals((await handshake(ws, { Upgrade: "h2c" })).status, 426);
+    // HTTP has two blanks (RFC 9110 section 5.6.3); these are others.
+    for (const other of ["\xa0", "\x85"]) {
+      for (const [name, token] of [UPGRADE, CONNECTION]) {
+        for (const text of [`${token}${other}`, `x, ${other}${token}`]) {
+          const { status } = await handshake(ws, { [name]: text });
+          assertEquals(status, 426, JSON.stringify(text));
+        }
+      }
+    }
     assertEquals((await handshake(ws, { Connection: "close" })).status, 426);
     assertEquals((await handshake(ws, {}, "POST /ws")).status, 405);
     assertEquals((await handshake(ws, {}, "GET /other")).status, 404);
@@ -93,6 +109,15 @@ test("an Origin is let in if it is the server's own or allowed", async () => {
         [{ Host: host, Origin: "http://127.0.0.1" }, 403],
         [{ Host: host, Origin: "null" }, 403],
         [{ Host: "", Origin: "null" }, 403],
+        // A URL of a scheme that is none of the web's has the origin "null".
+        [{ Host: host, Origin: "null", "X-Forwarded-Proto": "foo" }, 403],
+        // Not this machine's names.
+        ...["localhost.evil.example", "notlocalhost", "127.0.0.1.evil.example"]
+          .map((Host): [Record<string, string>, number] => [
+            { Host, Origin: `http://${Host}` },
+            403,
+          ]),
+        [{ Host: "a.localhost", Origin: "http://a.localhost" }, 101],
         [{ Origin: "http://allowed.example" }, 403],
         // TLS ended at a proxy
         [{
@@ -117,6 +142,33 @@ test("an Origin is let in if it is the server's own or allowed", async () => {
     assertEquals(status, 101);
   });
 });
+
+test("each reason to refuse a handshake is counted by its name", () =>
+  withServer({ maxConnections: 1 }, async (ws, { metrics }) => {
+    const refused: Record<string, [Record<string, string>, string?]> = {
+      method: [{}, "POST /ws"],
+      upgrade: [{ Upgrade: "h2c" }],
+      version: [{ "Sec-WebSocket-Version": "12" }],
+      key: [{ "Sec-WebSocket-Key": "x" }],
+      origin: [{ Origin: "https://a.example" }],
+      full: [{}],
+    };
+    const open = new WebSocket(ws);
+    await next(open, "open");
+    for (const [reason, [changes, line]] of Object.entries(refused)) {
+      await handshake(ws, changes, line);
+      const counted = REFUSAL_REASONS.map((each) => metrics.refusals(each));
+      const told = Object.keys(refused);
+      const soFar = told.slice(0, told.indexOf(reason) + 1);
+      assertEquals(
+        counted,
+        REFUSAL_REASONS.map((each) => soFar.includes(each) ? 1 : 0),
+        reason,
+      );
+    }
+    open.close();
+    await next(open, "close");
+  }));
 
 test("past --max-connections 503, until one closes", () =>
   withServer({ maxConnections: 2 }, async (ws) => {

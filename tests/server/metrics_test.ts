@@ -1,6 +1,12 @@
-import { assertEquals } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
+import { missing } from "../../harness/process.ts";
 import { Metrics } from "../../lib/server/metrics.ts";
-import { pureTest, test } from "../../harness/helpers.ts";
+import { pureTest, test, testIf } from "../../harness/helpers.ts";
 
 const MODULE = new URL("../../lib/server/metrics.ts", import.meta.url).href;
 
@@ -53,6 +59,75 @@ pureTest("abandon() counts what a worker had open as closed with 1006", () => {
   new Metrics(memory).abandon(1);
   new Metrics(memory).abandon(1); // nothing is left
   assertEquals([first.open, second.open], [4, 4]);
-  assertEquals(first.get('closes_total{code="1006"}'), 2);
+  assertEquals(first.closes(1006), 2);
   assertEquals(first.connections, 8);
 });
+
+pureTest("close() counts codes that RFC 6455 does not name together", () => {
+  const metrics = new Metrics();
+  for (const code of [3000, 4999, 999, 1016, 0]) {
+    metrics.accept(10);
+    metrics.close(code);
+  }
+  metrics.accept(10);
+  metrics.close(1015);
+  assertEquals([metrics.closes(4000), metrics.closes(1015)], [5, 1]);
+  assertEquals(metrics.open, 0);
+});
+
+pureTest(
+  "Metrics prints each sample once, below the type of its family",
+  () => {
+    const metrics = new Metrics();
+    metrics.accept(10);
+    metrics.refuse("origin");
+    metrics.close(1000);
+    metrics.answer(3);
+    let family = "";
+    const samples: string[] = [];
+    for (const line of String(metrics).split("\n")) {
+      const [, name] = /^# TYPE (\w+) (?:counter|gauge)$/.exec(line) ?? [];
+      if (name) family = name;
+      if (line.startsWith("#")) continue;
+      assertMatch(line, new RegExp(`^${family}(\\{[^}]*\\})? [0-9.]+$`));
+      samples.push(line.split(" ")[0]);
+    }
+    assertEquals(new Set(samples).size, samples.length);
+    const text = `${metrics}\n`;
+    for (
+      const sample of [
+        "connections_total 1",
+        "connections_open 0",
+        "requests_total 3",
+        'refusals_total{reason="origin"} 1',
+        'refusals_total{reason="key"} 0',
+        'closes_total{code="1000"} 1',
+        'closes_total{code="other"} 0',
+      ]
+    ) assertStringIncludes(text, `\nws_random_${sample}\n`);
+    const started = /^process_start_time_seconds (.*)$/m.exec(text)![1];
+    assert(Math.abs(Number(started) - Date.now() / 1000) < 60, started);
+    const memory = /^process_resident_memory_bytes (.*)$/m.exec(text)![1];
+    assert(Number(memory) > 10e6 && Number(memory) < 10e9, memory);
+  },
+);
+
+testIf(!missing("promtool", "--version"))(
+  "Prometheus' own checker finds nothing wrong with the metrics",
+  async () => {
+    const child = new Deno.Command("promtool", {
+      args: ["check", "metrics"],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(`${new Metrics()}\n`));
+    await writer.close();
+    const { code, stdout, stderr } = await child.output();
+    const said = new TextDecoder().decode(
+      new Uint8Array([...stdout, ...stderr]),
+    );
+    assertEquals([code, said], [0, ""]);
+  },
+);

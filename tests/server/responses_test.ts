@@ -143,8 +143,10 @@ test("/metrics is Prometheus text, and no counter goes down", () =>
       );
       const samples = new Map<string, number>();
       for (const line of body.trimEnd().split("\n")) {
-        if (/^# (HELP|TYPE) ws_random_\w+ /.test(line)) continue;
-        const match = /^(ws_random_\w+(?:\{\w+="\w+"\})?) (\d+)$/.exec(line);
+        if (/^# (HELP|TYPE) (ws_random|process)_\w+ /.test(line)) continue;
+        const match =
+          /^((?:ws_random|process)_\w+(?:\{\w+="[\w.]+"\})?) (\d+(?:\.\d+)?)$/
+            .exec(line);
         assertNotEquals(match, null, line);
         samples.set(match![1], Number(match![2]));
       }
