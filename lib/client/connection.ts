@@ -48,6 +48,8 @@ export interface Owner {
   readonly world: World;
   readonly requests: Requests;
   readonly settings: Settings;
+  /** Calls back later, unless the run is over by then. */
+  after(milliseconds: number, callback: () => void): void;
   onOpen(): void;
   /** A valid response came. */
   onResponse(response: string): void;
@@ -65,7 +67,6 @@ export class ClientConnection {
   #requests: Requests;
   #settings: Settings;
   #socket: Socket | undefined;
-  #cancelRetry = () => {};
   #hasOpened = false;
   /** Tries in a row without a valid response. */
   #failures = 0;
@@ -261,10 +262,10 @@ export class ClientConnection {
     this.state = "waiting";
     const longest = BACKOFF_MS * BACKOFF_FACTOR ** this.#failures++;
     // Full jitter: clients cut off together do not come back together.
-    this.#cancelRetry = world.after(
-      world.random() * Math.min(MAX_BACKOFF_MS, longest),
-      () => this.connect(),
-    );
+    const delay = world.random() * Math.min(MAX_BACKOFF_MS, longest);
+    this.#owner.after(delay, () => {
+      if (this.state === "waiting") this.connect();
+    });
     this.#owner.onBroken();
   }
 
@@ -286,7 +287,6 @@ export class ClientConnection {
   drop(): void {
     if (this.state === "gone") return;
     this.state = "gone";
-    this.#cancelRetry();
     this.#detach();
     this.#owner.onGone();
   }

@@ -52,9 +52,13 @@ export class Run implements Owner {
   #connections: ClientConnection[];
   #listener: RunListener;
   #outcome = Promise.withResolvers<Outcome>();
-  #cancelWatch = () => {};
-  #cancelClose = () => {};
-  #cancelPace: (() => void) | undefined;
+  /** Cancels what is waited for: it ends with the run. */
+  #timers = new Set<() => void>();
+  /** Whether a timer will send what is due by then. */
+  #paces = false;
+  #willSend = false;
+  /** Connections that are not gone. */
+  #left: number;
   /** The connection that is first to send what comes due. */
   #turn = 0;
 
@@ -88,6 +92,7 @@ export class Run implements Owner {
       { length: connections },
       () => new ClientConnection(this),
     );
+    this.#left = connections;
   }
 
   /** Connections that are open. */
@@ -102,8 +107,16 @@ export class Run implements Owner {
     return this.#outcome.promise;
   }
 
+  after(milliseconds: number, callback: () => void): void {
+    const cancel = this.world.after(milliseconds, () => {
+      this.#timers.delete(cancel);
+      callback();
+    });
+    this.#timers.add(cancel);
+  }
+
   #watch(): void {
-    this.#cancelWatch = this.world.after(this.settings.tick, () => {
+    this.after(this.settings.tick, () => {
       this.#watch();
       for (const connection of this.#connections) connection.watch();
     });
@@ -137,22 +150,32 @@ export class Run implements Owner {
     if (this.#state !== "running") return;
     this.#state = "closing";
     this.requests.counters.endedAt = this.world.now();
-    this.#cancelClose = this.world.after(CLOSE_MS, () => this.stop());
+    this.after(CLOSE_MS, () => this.stop());
     for (const connection of this.#connections) connection.close();
   }
 
   onBroken(): void {
-    this.#sendDue();
+    this.#sendSoon();
   }
 
   onGone(reason?: string): void {
     if (this.#state === "over") return;
-    if (this.#connections.every(({ state }) => state === "gone")) {
+    if (--this.#left === 0) {
       this.#end({ stopped: false, failure: reason });
     } else if (reason !== undefined) {
       this.#listener.onGivenUp(reason);
-      this.#sendDue();
+      this.#sendSoon();
     }
+  }
+
+  /** Sends what may be sent now, once however many connections broke together. */
+  #sendSoon(): void {
+    if (this.#willSend) return;
+    this.#willSend = true;
+    this.after(0, () => {
+      this.#willSend = false;
+      this.#sendDue();
+    });
   }
 
   /** Sends what may be sent now, by whichever connection has its turn. */
@@ -166,15 +189,13 @@ export class Run implements Owner {
 
   /** Waits for the next request to be due, if there is a rate. */
   #pace(): void {
-    const { requests, world } = this;
-    this.#cancelPace ??= world.after(
-      Math.max(1, requests.dueAt() - world.now()),
-      () => {
-        this.#cancelPace = undefined;
-        this.#turn++;
-        this.#sendDue();
-      },
-    );
+    if (this.#paces) return;
+    this.#paces = true;
+    this.after(Math.max(1, this.requests.dueAt() - this.world.now()), () => {
+      this.#paces = false;
+      this.#turn++;
+      this.#sendDue();
+    });
   }
 
   #end(outcome: Outcome): void {
@@ -183,9 +204,7 @@ export class Run implements Owner {
       this.requests.counters.endedAt = this.world.now();
     }
     this.#state = "over";
-    this.#cancelWatch();
-    this.#cancelPace?.();
-    this.#cancelClose();
+    for (const cancel of this.#timers) cancel();
     for (const connection of this.#connections) connection.drop();
     this.#outcome.resolve(outcome);
   }
