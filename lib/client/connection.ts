@@ -28,6 +28,27 @@ const BACKOFF_MS = 50;
 const BACKOFF_FACTOR = 4;
 const MAX_BACKOFF_MS = 2000;
 
+/** How long to wait before the next try, in milliseconds. Full jitter: clients cut
+ * off together do not come back together.
+ *
+ * @param failures Tries in a row before this one that failed, too.
+ * @param random From 0 to 1.
+ */
+function backoff(failures: number, random: number): number {
+  return random *
+    Math.min(MAX_BACKOFF_MS, BACKOFF_MS * BACKOFF_FACTOR ** failures);
+}
+
+/** Most requests in flight after a connection broke with some unanswered: half as
+ * many, or one if the server lets none pass by its policy. */
+function windowAfter(
+  { policy }: Failure,
+  window: number,
+  answered: boolean,
+): number {
+  return policy && !answered ? 1 : Math.max(1, Math.floor(window / 2));
+}
+
 /** What a run's connections have in common. */
 export interface Settings {
   /** For messages: without a password. */
@@ -242,27 +263,22 @@ export class ClientConnection {
 
   /** Gives back what is unanswered, and tries again later or gives up. */
   #break(failure: Failure): void {
-    const { world, settings: { retries } } = this.#owner;
     this.#detach();
-    // A server that closes with 1008 may accept fewer requests at a time.
-    const progress = this.#answered > 0;
-    const alone = !progress && this.#window === 1;
-    const final = failure.policy ? alone : failure.fatal;
     const unanswered = this.#inFlight.takeAll();
+    this.#requests.giveBack(unanswered);
+    const answered = this.#answered > 0;
+    const alone = this.#window === 1 && !answered;
     if (unanswered.length > 0) {
-      this.#window = failure.policy && !progress
-        ? 1
-        : Math.max(1, Math.floor(this.#window / 2));
-      this.#requests.giveBack(unanswered);
+      this.#window = windowAfter(failure, this.#window, answered);
     }
-    if (final || this.#failures === retries) {
+    // A server that closes with 1008 may accept fewer requests at a time.
+    const final = failure.policy ? alone : failure.fatal;
+    if (final || this.#failures === this.#settings.retries) {
       this.state = "gone";
       return this.#owner.onGone(this.#giveUpMessage(failure));
     }
     this.state = "waiting";
-    const longest = BACKOFF_MS * BACKOFF_FACTOR ** this.#failures++;
-    // Full jitter: clients cut off together do not come back together.
-    const delay = world.random() * Math.min(MAX_BACKOFF_MS, longest);
+    const delay = backoff(this.#failures++, this.#owner.world.random());
     this.#owner.after(delay, () => {
       if (this.state === "waiting") this.connect();
     });
