@@ -32,63 +32,80 @@ const FATAL_CODES: Record<number, string> = {
  * Requests. */
 const PASSING_STATUSES = [408, 425, 429];
 
-/** Deno's errors of handshakes that would fail again, and what they mean. */
-const FATAL_ERRORS: [RegExp, string][] = [
-  [/UnknownIssuer/, "its certificate is from an unknown authority; see --ca"],
+/** What Deno says of a handshake that failed, what that means, and whether another try
+ * would fail, too. The first row that matches counts; `$1` is what it captured. */
+const HANDSHAKE_ERRORS: [cause: RegExp, meaning: string, fatal: boolean][] = [
+  [
+    /UnknownIssuer/,
+    "its certificate is from an unknown authority; see --ca",
+    true,
+  ],
   [
     /CaUsedAsEndEntity/,
     "its certificate is an authority's own; make one for the server " +
     "(basicConstraints CA:FALSE)",
+    true,
   ],
   [
     /NotValidForName|certificate not valid for name/,
     "its certificate is for another host",
+    true,
   ],
-  [/Expired|certificate expired/, "its certificate has expired"],
-  [/NotValidYet|not valid yet/, "its certificate is not valid yet"],
-  [/invalid peer certificate: (.*)/, "its certificate is not valid: $1"],
-  [/NoApplicationProtocol/, "its TLS does not offer HTTP/1.1"],
-  [/InvalidContentType/, "it does not speak TLS; use ws:// and not wss://"],
+  [/Expired|certificate expired/, "its certificate has expired", true],
+  [/NotValidYet|not valid yet/, "its certificate is not valid yet", true],
+  [/invalid peer certificate: (.*)/, "its certificate is not valid: $1", true],
+  [/NoApplicationProtocol/, "its TLS does not offer HTTP/1.1", true],
+  [
+    /InvalidContentType/,
+    "it does not speak TLS; use ws:// and not wss://",
+    true,
+  ],
   [
     /(HandshakeFailure|InsufficientSecurity)/,
     "its TLS has no cipher that this client has, or it wants a client " +
     "certificate ($1)",
+    true,
   ],
-  [/(ProtocolVersion)/, "its TLS is older than 1.2 ($1)"],
-  [/(UnrecognisedName)/, "its TLS knows no such host name ($1)"],
   [
     /CertificateRequired|BadCertificate/,
     "it wants a client certificate, which this client cannot give",
+    true,
   ],
-  [/received fatal alert: (.*)/, "its TLS refused the connection ($1)"],
-  [/received corrupt message(?: of type)? (.*)/, "its TLS is corrupt ($1)"],
-  [/^(peer (?:misbehaved|is incompatible): .*)/, "its TLS is faulty ($1)"],
-  [/invalid HTTP/, "it does not speak HTTP"],
+  [
+    /((?:received (?:fatal alert|corrupt message)|peer (?:misbehaved|is incompatible)).*)/,
+    "TLS failed ($1)",
+    true,
+  ],
+  [/invalid HTTP/, "it does not speak HTTP", true],
   [
     /(Invalid (?:upgrade|connection) header)/,
     "it does not speak WebSocket at that path ($1)",
+    true,
   ],
   [
     /message head is too large/,
     "its answer to the handshake is too long to read",
+    true,
   ],
-];
-
-/** Those of handshakes that may succeed at another try. */
-const PASSING_ERRORS: [RegExp, string][] = [
-  [/^tcp connect error/, "no TCP connection (is the server running?)"],
-  [/^dns error/, "no address is known for its host name"],
+  [/^tcp connect error/, "no TCP connection (is the server running?)", false],
+  [/^dns error/, "no address is known for its host name", false],
   // TLS was done, and the connection ended before an answer. Deno then tries
   // HTTP/2, and this is what it says of that.
   [
     /h2 alpn/,
     "it closed the connection instead of answering the handshake; it may want " +
     "a client certificate",
+    false,
   ],
-  [/^tls handshake eof/, "it closed the connection during the TLS handshake"],
+  [
+    /^tls handshake eof/,
+    "it closed the connection during the TLS handshake",
+    false,
+  ],
   [
     /^connection (?:closed before|error)|^operation was canceled|reset by peer/,
     "it closed the connection instead of answering the handshake",
+    false,
   ],
 ];
 
@@ -142,14 +159,11 @@ function failedHandshake(cause: string): Failure {
         !PASSING_STATUSES.includes(status),
     };
   }
-  for (const table of [FATAL_ERRORS, PASSING_ERRORS]) {
-    for (const [pattern, meaning] of table) {
-      const match = pattern.exec(cause);
-      if (!match) continue;
-      const detail = cut(escapeText(match[1] ?? ""), 200);
-      const message = meaning.replace("$1", () => detail);
-      return { message, fatal: table === FATAL_ERRORS };
-    }
+  for (const [pattern, meaning, fatal] of HANDSHAKE_ERRORS) {
+    const match = pattern.exec(cause);
+    if (!match) continue;
+    const detail = cut(escapeText(match[1] ?? ""), 200);
+    return { message: meaning.replace("$1", () => detail), fatal };
   }
   return { message: cut(escapeText(cause), 200), fatal: false };
 }

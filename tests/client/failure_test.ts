@@ -29,13 +29,13 @@ test("describeFailure() tells TLS errors in plain words, for which no other try 
     "received fatal alert: HandshakeFailure":
       "its TLS has no cipher that this client has, or it wants a client certificate (HandshakeFailure)",
     "received fatal alert: ProtocolVersion":
-      "its TLS is older than 1.2 (ProtocolVersion)",
+      "TLS failed (received fatal alert: ProtocolVersion)",
     "received fatal alert: UnrecognisedName":
-      "its TLS knows no such host name (UnrecognisedName)",
+      "TLS failed (received fatal alert: UnrecognisedName)",
     "received fatal alert: CertificateRequired":
       "it wants a client certificate, which this client cannot give",
     'received corrupt message of type MissingData("Random")':
-      'its TLS is corrupt (MissingData("Random"))',
+      'TLS failed (received corrupt message of type MissingData("Random"))',
     "invalid HTTP status-code parsed": "it does not speak HTTP",
     "Invalid upgrade header":
       "it does not speak WebSocket at that path (Invalid upgrade header)",
