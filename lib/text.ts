@@ -32,6 +32,19 @@ export function cut(text: string, most: number): string {
   return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
 }
 
+/** Parameters of a query whose values are secrets. */
+const SECRET = /token|key|password|secret/i;
+
+/** Hides a URL's password and the values of a query such as `?token=…`. */
+export function hideSecrets(url: string): string {
+  return url
+    .replace(/^(\w+:\/\/[^/?#:@]*):[^/?#@]*@/, "$1:***@")
+    .replace(
+      /([?&][^?&=#]*=)[^?&#]*/g,
+      (all, name) => SECRET.test(name) ? `${name}***` : all,
+    );
+}
+
 /** `1 handshake`, `2 handshakes`, `no handshake`; `5 retries` by its own plural. */
 export function plural(
   count: number,

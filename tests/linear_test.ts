@@ -13,7 +13,7 @@ import {
 import { assetResponse, loadAssets } from "../lib/server/page.ts";
 import { pathOf } from "../lib/server/responses.ts";
 import { answerLines } from "../lib/protocol.ts";
-import { cut, escapeText, oneLine } from "../lib/text.ts";
+import { cut, escapeText, hideSecrets, oneLine } from "../lib/text.ts";
 import { parseResponse } from "../static/proof.js";
 import { portOf, test, withServer } from "../harness/helpers.ts";
 import { HANDSHAKE, RawSocket } from "../harness/sockets.ts";
@@ -98,6 +98,8 @@ const REPEATED = [
   "failed to connect to WebSocket: ",
   "invalid peer certificate: ",
   "Invalid status code: ",
+  "?key",
+  "&key=",
 ];
 const WORST = REPEATED.map((part) => (length: number) =>
   `a${part.repeat(length / part.length)}b`
@@ -155,6 +157,7 @@ const READERS: Record<string, (text: string) => unknown> = {
   "a name": isLoopback,
   "a request": (text) => answerLines(text),
   escapeText,
+  hideSecrets,
   oneLine,
   cut: (text) => cut(escapeText(text), 200),
   "a response": (text) => parseResponse("Message 1", `Message 1 ${text}`),
@@ -163,6 +166,13 @@ const READERS: Record<string, (text: string) => unknown> = {
     requests.answeredBy(`Message 12345 ${text}`),
   "a close reason": (text) => describeFailure(1011, text, "", false),
   "a lost connection": (text) => describeFailure(1006, "", text, false),
+  "a redirect": (text) =>
+    describeFailure(
+      0,
+      "",
+      `failed to connect to WebSocket: Invalid status code: 301 ${text}`,
+      true,
+    ),
   "a failed handshake": (text) =>
     describeFailure(
       1006,

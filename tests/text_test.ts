@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { cut, escapeText, plural } from "../lib/text.ts";
+import { cut, escapeText, hideSecrets, plural } from "../lib/text.ts";
 import { pureTest as test } from "../harness/tests.ts";
 
 test("escapeText() shows what a terminal would obey", () => {
@@ -19,4 +19,17 @@ test("plural() counts in words", () => {
   assertEquals(plural(1, "retry", "retries"), "1 retry");
   assertEquals(plural(2, "retry", "retries"), "2 retries");
   assertEquals(plural(3, "handshake"), "3 handshakes");
+});
+
+test("hideSecrets() hides the password of a URL and what its query calls a secret", () => {
+  const urls = {
+    "ws://me:secret@a/": "ws://me:***@a/",
+    "ws://me@a/b:c@d": "ws://me@a/b:c@d",
+    "wss://a/?access_token=x&n=1&API_KEY=y#z":
+      "wss://a/?access_token=***&n=1&API_KEY=***",
+    "wss://a/?token&n=1": "wss://a/?token&n=1",
+  };
+  for (const [url, hidden] of Object.entries(urls)) {
+    assertEquals(hideSecrets(url), hidden);
+  }
 });

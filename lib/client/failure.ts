@@ -6,7 +6,7 @@
 
 import { STATUS_TEXT } from "@std/http/status";
 import { CLOSE } from "../protocol.ts";
-import { cut, escapeText } from "../text.ts";
+import { cut, escapeText, hideSecrets } from "../text.ts";
 
 /** How a connection ended before its work was done. */
 export interface Failure {
@@ -78,8 +78,14 @@ const HANDSHAKE_ERRORS: [cause: RegExp, meaning: string, fatal: boolean][] = [
   ],
   [/invalid HTTP/, "it does not speak HTTP", true],
   [
-    /(Invalid (?:upgrade|connection) header)/,
+    /(Invalid upgrade header)/,
     "it does not speak WebSocket at that path ($1)",
+    true,
+  ],
+  [
+    /Invalid connection header/,
+    'its answer has another Connection header than "Upgrade", and Deno takes ' +
+    'no list there, such as "keep-alive, Upgrade"',
     true,
   ],
   [
@@ -87,16 +93,30 @@ const HANDSHAKE_ERRORS: [cause: RegExp, meaning: string, fatal: boolean][] = [
     "its answer to the handshake is too long to read",
     true,
   ],
-  [/^tcp connect error/, "no TCP connection (is the server running?)", false],
-  [/^dns error/, "no address is known for its host name", false],
-  // TLS was done, and the connection ended before an answer. Deno then tries
-  // HTTP/2, and this is what it says of that.
   [
-    /h2 alpn/,
-    "it closed the connection instead of answering the handshake; it may want " +
-    "a client certificate",
+    /^tcp connect error: (Can.*t assign requested address.*)/,
+    "no TCP connection: no local port is left for another one ($1)",
     false,
   ],
+  [
+    /^tcp connect error(?!: (?!Connection refused))/,
+    "no TCP connection (is the server running?)",
+    false,
+  ],
+  [/^tcp connect error: (.*)/, "no TCP connection: $1", false],
+  [
+    /^tcp open error(?!: (?!Too many open files))/,
+    "no file descriptor is left for another connection (see ulimit -n)",
+    false,
+  ],
+  [/^dns error/, "no address is known for its host name", false],
+  [
+    /a second handshake succeeded/,
+    "the handshake failed, and another one succeeded",
+    false,
+  ],
+  // Deno does not tell more over TLS, and `fetch` could not be asked.
+  [/HTTP\/2/i, "the handshake failed", false],
   [
     /^tls handshake eof/,
     "it closed the connection during the TLS handshake",
@@ -112,6 +132,16 @@ const HANDSHAKE_ERRORS: [cause: RegExp, meaning: string, fatal: boolean][] = [
 /** Errors that a server with TLS may cause at a handshake without. */
 const PERHAPS_TLS =
   /invalid HTTP version|closed before message completed|status code: 400/;
+
+/** What a status may mean beyond its name. */
+const STATUS_HINTS: Record<number, string> = {
+  200: "no WebSocket is there, or a proxy before it does not pass Upgrade",
+  400: "it may want a subprotocol",
+  401: "see --header, or put user:password@ into the URL",
+  403: "it may take some origins only; see --header",
+  404: "ws-random's endpoint is /ws",
+  426: "a proxy before it may not pass Upgrade",
+};
 
 /**
  * Describes how a connection ended.
@@ -150,15 +180,9 @@ export function describeFailure(
 }
 
 function failedHandshake(cause: string): Failure {
-  const status = Number(/Invalid status code: (\d{3})/.exec(cause)?.[1]);
-  if (status) {
-    const name = STATUS_TEXT[status as keyof typeof STATUS_TEXT] ?? "";
-    return {
-      message: `handshake refused with ${status} ${name}`.trimEnd(),
-      fatal: !(status >= 500 && status < 600) &&
-        !PASSING_STATUSES.includes(status),
-    };
-  }
+  const [, status, location] =
+    /Invalid status code: (\d{3}) ?(.*)/.exec(cause) ?? [];
+  if (status) return refusal(Number(status), location);
   for (const [pattern, meaning, fatal] of HANDSHAKE_ERRORS) {
     const match = pattern.exec(cause);
     if (!match) continue;
@@ -166,4 +190,21 @@ function failedHandshake(cause: string): Failure {
     return { message: meaning.replace("$1", () => detail), fatal };
   }
   return { message: cut(escapeText(cause), 200), fatal: false };
+}
+
+function refusal(status: number, location: string): Failure {
+  const name = STATUS_TEXT[status as keyof typeof STATUS_TEXT];
+  const refused = `handshake refused with ${status}${name ? ` ${name}` : ""}`;
+  if (location !== "") {
+    const url = cut(escapeText(hideSecrets(location)), 100);
+    const final = url.replace(/^http/, "ws");
+    const message = `${refused}; it redirects to ${url}: give ${final}`;
+    return { message, fatal: true };
+  }
+  const hint = STATUS_HINTS[status];
+  return {
+    message: hint === undefined ? refused : `${refused}; ${hint}`,
+    fatal: !(status >= 500 && status < 600) &&
+      !PASSING_STATUSES.includes(status),
+  };
 }

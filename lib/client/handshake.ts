@@ -1,5 +1,5 @@
 /**
- * The opening handshake.
+ * The opening handshake: its headers, its TLS, and why it failed.
  *
  * @module
  */
@@ -8,16 +8,40 @@ import { LINES_PROTOCOL } from "../protocol.ts";
 import { UsageError } from "../text.ts";
 import type { ClientOptions } from "./options.ts";
 
+/** What a handshake is made of. */
+interface Handshake {
+  url: URL;
+  headers: Headers;
+  client: Deno.HttpClient;
+}
+
 /** The DOM's types, which the page's tests load, do not know Deno's options. */
 const OpenWebSocket = WebSocket as unknown as new (
   url: URL,
   options: WebSocketOptions,
 ) => WebSocket;
 
-/** Returns a function that opens connections as the options say. */
-export function connector(
-  { url, ca, header, batch }: ClientOptions,
-): () => WebSocket {
+/**
+ * Returns a function that opens connections as the options say.
+ *
+ * @throws {UsageError} If the file of `--ca` cannot be used.
+ */
+export function connector(options: ClientOptions): () => WebSocket {
+  const handshake = prepare(options);
+  const protocols = options.batch > 1 ? [LINES_PROTOCOL] : [];
+  const ask = asker(handshake);
+  return () => {
+    const socket = new OpenWebSocket(handshake.url, {
+      ...handshake,
+      protocols,
+    });
+    socket.binaryType = "arraybuffer";
+    replaceReason(socket, ask);
+    return socket;
+  };
+}
+
+function prepare({ url, ca, header }: ClientOptions): Handshake {
   const target = new URL(url);
   const headers = new Headers();
   for (const line of header) {
@@ -34,25 +58,106 @@ export function connector(
     headers.set("authorization", `Basic ${base64}`);
   }
   target.username = target.password = "";
-  const client = ca === undefined ? undefined : trusting(ca);
-  const protocols = batch > 1 ? [LINES_PROTOCOL] : [];
-  return () => {
-    const socket = new OpenWebSocket(target, { protocols, headers, client });
-    socket.binaryType = "arraybuffer";
-    return socket;
-  };
+  return { url: target, headers, client: httpClient(ca) };
 }
 
-/** An HTTP client that also trusts the certificates of a file. */
-function trusting(path: string): Deno.HttpClient {
+function httpClient(ca: string | undefined): Deno.HttpClient {
+  return Deno.createHttpClient({
+    caCerts: ca === undefined ? [] : [certificates(ca)],
+    // Over TLS Deno would try HTTP/2 after any failure, and tell of that only.
+    http2: false,
+    poolMaxIdlePerHost: 0, // no connection outlives what it was opened for
+  });
+}
+
+/** The certificates of a PEM file. */
+function certificates(path: string): string {
   try {
     const pem = Deno.readTextFileSync(path);
-    if (!pem.includes("-----BEGIN CERTIFICATE-----")) {
-      throw new Error("no certificate in it");
-    }
-    return Deno.createHttpClient({ caCerts: [pem] });
+    if (pem.includes("-----BEGIN CERTIFICATE-----")) return pem;
+    throw new Error("no certificate in it");
   } catch (error) {
     const { message } = error as Error;
     throw new UsageError(`--ca: cannot use ${path}: ${message}`);
   }
+}
+
+/** What Deno's error says before the cause of a handshake that failed. */
+const FAILED = "failed to connect to WebSocket: ";
+
+/** Causes that are not the whole: why there was no TCP connection, or where a redirect
+ * leads. Over TLS none is, for there a second try by HTTP/2 hides the first. */
+const HALF_TOLD = /^(?:tcp|dns) |status code: 3/;
+
+/** Replaces the reason in the error event of a handshake that fails. The events come as
+ * from Deno, a little later. */
+function replaceReason(
+  socket: WebSocket,
+  ask: () => Promise<string | undefined>,
+): void {
+  let asking = false;
+  const hold = (event: Event) => {
+    if (asking) event.stopImmediatePropagation();
+  };
+  socket.addEventListener("close", hold);
+  socket.addEventListener("error", async (event) => {
+    const [, told] = (event as ErrorEvent).message.split(FAILED, 2);
+    const whole = socket.url.startsWith("ws:") && !HALF_TOLD.test(told);
+    if (told === undefined || whole) return;
+    asking = true;
+    hold(event);
+    event.preventDefault();
+    const message = FAILED + (await ask() ?? told);
+    asking = false;
+    socket.dispatchEvent(
+      new ErrorEvent("error", { message, cancelable: true }),
+    );
+    socket.dispatchEvent(new CloseEvent("close"));
+  }, { once: true });
+}
+
+/** Returns a function that makes a handshake again by `fetch`, which tells why it
+ * fails. Connections that fail meanwhile share the answer. */
+function asker(handshake: Handshake): () => Promise<string | undefined> {
+  let answer: Promise<string | undefined> | undefined;
+  return () =>
+    answer ??= fetchReason(handshake).finally(() => answer = undefined);
+}
+
+async function fetchReason(
+  { url, headers, client }: Handshake,
+): Promise<string | undefined> {
+  const target = new URL(url);
+  target.protocol = url.protocol.replace("ws", "http");
+  const asked = new Headers(headers);
+  asked.set("connection", "Upgrade");
+  asked.set("upgrade", "websocket");
+  asked.set("sec-websocket-version", "13");
+  asked.set("sec-websocket-key", btoa("ws-random-asks-y"));
+  try {
+    const response = await fetch(target, {
+      client,
+      headers: asked,
+      redirect: "manual",
+    });
+    await response.body?.cancel();
+    return responseReason(response, target);
+  } catch (error) {
+    // Deno 2.9 has it in the cause of the error, Deno 2.6 in the error.
+    const { message, cause } = error as Error;
+    const chain = cause instanceof Error ? cause.message : message;
+    return /client error \(\w+\): (.*)/s.exec(chain)?.[1];
+  }
+}
+
+/** In the words of Deno's `WebSocket`, with where a redirect leads. */
+function responseReason({ status, headers }: Response, target: URL): string {
+  if (status !== 101) {
+    const location = headers.get("location");
+    const url = location !== null && URL.parse(location, target);
+    return `Invalid status code: ${status}${url ? ` ${url.href}` : ""}`;
+  }
+  return /^upgrade$/i.test(headers.get("connection") ?? "")
+    ? "a second handshake succeeded"
+    : "Invalid connection header";
 }

@@ -37,6 +37,8 @@ test("describeFailure() tells TLS errors in plain words, for which no other try 
     'received corrupt message of type MissingData("Random")':
       'TLS failed (received corrupt message of type MissingData("Random"))',
     "invalid HTTP status-code parsed": "it does not speak HTTP",
+    "Invalid connection header":
+      'its answer has another Connection header than "Upgrade", and Deno takes no list there, such as "keep-alive, Upgrade"',
     "Invalid upgrade header":
       "it does not speak WebSocket at that path (Invalid upgrade header)",
     "message head is too large":
@@ -47,11 +49,24 @@ test("describeFailure() tells TLS errors in plain words, for which no other try 
   }
 });
 
-test("describeFailure() asks whether the server is running only where no TCP connection could be made", () => {
-  assertEquals(handshake("tcp connect error"), {
-    message: "no TCP connection (is the server running?)",
-    fatal: false,
-  });
+test("describeFailure() asks whether the server is running only where TCP was refused", () => {
+  // Recorded in both Denos, with `ulimit -n` and few ports.
+  const causes = {
+    "tcp connect error": "no TCP connection (is the server running?)",
+    "tcp connect error: Connection refused (os error 111)":
+      "no TCP connection (is the server running?)",
+    "tcp connect error: No route to host (os error 113)":
+      "no TCP connection: No route to host (os error 113)",
+    "tcp connect error: Cannot assign requested address (os error 99)":
+      "no TCP connection: no local port is left for another one (Cannot assign requested address (os error 99))",
+    "tcp open error: Too many open files (os error 24)":
+      "no file descriptor is left for another connection (see ulimit -n)",
+    "tcp open error":
+      "no file descriptor is left for another connection (see ulimit -n)",
+  };
+  for (const [cause, message] of Object.entries(causes)) {
+    assertEquals(handshake(cause), { message, fatal: false });
+  }
   for (
     const cause of [
       "connection closed before message completed",
@@ -103,8 +118,8 @@ test("describeFailure() tries again after 5xx, 408, 425 and 429, and after no ot
     assertEquals(failure.fatal, fatal);
   }
   assertEquals(
-    handshake("Invalid status code: 404").message,
-    "handshake refused with 404 Not Found",
+    handshake("Invalid status code: 409").message,
+    "handshake refused with 409 Conflict",
   );
   assertEquals(
     handshake("Invalid status code: 599").message,
@@ -116,4 +131,22 @@ test("describeFailure() cuts and escapes what the peer said", () => {
   const { message } = describeFailure(1008, "\x1b".repeat(123), "", true);
   assert(!message.includes("\x1b") && message.length < 180, message);
   assert(describeFailure(0, "", "x".repeat(1e6), true).message.length < 300);
+});
+
+test("describeFailure() says what a status may mean, and where a redirect leads", () => {
+  const causes = {
+    "200":
+      "200 OK; no WebSocket is there, or a proxy before it does not pass Upgrade",
+    "401": "401 Unauthorized; see --header, or put user:password@ into the URL",
+    "404": "404 Not Found; ws-random's endpoint is /ws",
+    "426": "426 Upgrade Required; a proxy before it may not pass Upgrade",
+    "302 https://me:secret@a/?key=secret":
+      "302 Found; it redirects to https://me:***@a/?key=***: give wss://me:***@a/?key=***",
+  };
+  for (const [status, message] of Object.entries(causes)) {
+    assertEquals(handshake(`Invalid status code: ${status}`), {
+      message: `handshake refused with ${message}`,
+      fatal: true,
+    });
+  }
 });

@@ -63,7 +63,7 @@ test("our own server's refusals end the run with their reason", async () => {
     assertEquals(notFound.code, 1);
     assertMatch(
       notFound.stderr,
-      /^ws-random: \S+: handshake refused with 404 Not Found\n$/,
+      /^ws-random: \S+: handshake refused with 404 Not Found; ws-random's endpoint is \/ws\n$/,
     );
   });
 });

@@ -1,0 +1,31 @@
+// @ts-nocheck: a script for Node
+// A server of Node's own, for the tests of handshakes: it answers each WebSocket
+// handshake as the path says, `/503` with 503.
+//
+// node _node_server.mjs http | https | http2 [certificate, key]
+
+import fs from "node:fs";
+import http from "node:http";
+import http2 from "node:http2";
+import https from "node:https";
+
+const [kind, cert, key] = process.argv.slice(2);
+const options = cert
+  ? { cert: fs.readFileSync(cert), key: fs.readFileSync(key) }
+  : {};
+const server = kind === "http"
+  ? http.createServer()
+  : kind === "https"
+  ? https.createServer(options)
+  : http2.createSecureServer(options);
+
+server.on("upgrade", (request, socket) => {
+  const status = request.url.slice(1);
+  const headers = {
+    101: "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n" +
+      "Sec-WebSocket-Accept: x\r\n",
+    301: "Location: https://example.com/ws?token=secret\r\n",
+  }[status] ?? "";
+  socket.end(`HTTP/1.1 ${status} -\r\n${headers}Content-Length: 0\r\n\r\n`);
+});
+server.listen(0, "127.0.0.1", () => console.log(server.address().port));
