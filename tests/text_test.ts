@@ -26,7 +26,7 @@ test("hideSecrets() hides the password of a URL and what its query calls a secre
     "ws://me:secret@a/": "ws://me:***@a/",
     "ws://me@a/b:c@d": "ws://me@a/b:c@d",
     "wss://a/?access_token=x&n=1&API_KEY=y#z":
-      "wss://a/?access_token=***&n=1&API_KEY=***",
+      "wss://a/?access_token=***&n=1&API_KEY=***#z",
     "wss://a/?token&n=1": "wss://a/?token&n=1",
   };
   for (const [url, hidden] of Object.entries(urls)) {
