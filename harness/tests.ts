@@ -62,6 +62,15 @@ function startWatcher(): typeof watcher {
   return new Worker(url, { type: "module" });
 }
 
+/** Where the seconds of each test are noted, if anywhere: `.ci/run_tests.ts` adds
+ * them up by file. */
+const NOTES = NO_PERMISSIONS ? undefined : Deno.env.get("TEST_SECONDS");
+
+function note(seconds: number): void {
+  const line = `${Deno.mainModule}\t${seconds}\n`;
+  if (NOTES) Deno.writeTextFileSync(NOTES, line, { append: true });
+}
+
 let tests = 0;
 
 async function within(
@@ -76,10 +85,12 @@ async function within(
     limit.reject(new Error(`it has not ended in ${seconds} s`));
   }, seconds * 1000);
   tell({ id, name, seconds: seconds * STUCK });
+  const began = performance.now();
   try {
     await Promise.race([run(), limit.promise]);
   } finally {
     clearTimeout(timer);
     tell({ id });
+    note((performance.now() - began) / 1000);
   }
 }

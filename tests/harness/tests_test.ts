@@ -15,7 +15,7 @@ async function runTest(body: string) {
   );
   const command = "test --quiet --no-check -A".split(" ");
   const result = await run([Deno.execPath(), ...command, folder], {
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", TEST_SECONDS: "" },
   });
   await Deno.remove(folder, { recursive: true });
   return result;

@@ -1,0 +1,129 @@
+/**
+ * `deno task test`: runs the tests by the command that the task gives. First those
+ * that can share the machine, four files at a time; then, one by one, those that
+ * need it for themselves. `--record` writes how long each file took into
+ * CONTRIBUTING.md; all else is for `deno test`, and files or folders choose.
+ *
+ * @module
+ */
+
+/** Four files on two cores: most tests wait for processes. */
+const JOBS = 4;
+
+/** Browsers, and servers or proxies under all the load that there can be: beside
+ * each other they would wait longer than any user does. */
+const APART =
+  /^tests\/(page\/|deploy\/(caddy|haproxy|nginx)_|server\/(flood|peers)_)/;
+
+const FOLDER = ".cache/tests";
+const REPORT = `${FOLDER}/report.xml`;
+const SECONDS = `${FOLDER}/seconds.tsv`;
+const PAGE = "CONTRIBUTING.md";
+
+interface Counts {
+  passed: number;
+  failed: number;
+  ignored: number;
+}
+
+/** The test files in a folder, or the file itself. */
+function testFiles(path: string): string[] {
+  if (!Deno.statSync(path).isDirectory) return [path];
+  return Array.from(Deno.readDirSync(path)).flatMap(({ name, isDirectory }) =>
+    isDirectory || name.endsWith("_test.ts")
+      ? testFiles(`${path.replace(/\/$/, "")}/${name}`)
+      : []
+  ).sort();
+}
+
+function exists(path: string): boolean {
+  try {
+    return Boolean(Deno.statSync(path));
+  } catch {
+    return false;
+  }
+}
+
+/** Runs these files, so many at a time. */
+async function runFiles(
+  command: string[],
+  files: string[],
+  jobs: number,
+): Promise<Counts> {
+  await Deno.writeTextFile(REPORT, ""); // which stays so if the run breaks
+  const { success } = await new Deno.Command(Deno.execPath(), {
+    args: [...command, `--junit-path=${REPORT}`, ...files],
+    env: { DENO_JOBS: String(jobs), TEST_SECONDS: SECONDS },
+  }).spawn().status;
+  const counts = readReport(await Deno.readTextFile(REPORT));
+  // What broke the run, or failed outside of its tests, is a failure too.
+  if (!success && counts.failed === 0) counts.failed = 1;
+  return counts;
+}
+
+/** Counts the tests in the JUnit report of `deno test`, in which a step of a test
+ * stands like a test, behind it. */
+function readReport(xml: string): Counts {
+  const counts = { passed: 0, failed: 0, ignored: 0 };
+  const tests: string[] = [];
+  const cases = /<testcase name="([^"]*)"[^>]*>\s*(<skipped|<\w+)?/g;
+  for (const [, name, what] of xml.matchAll(cases)) {
+    if (tests.some((test) => name.startsWith(`${test} &gt; `))) continue;
+    tests.push(name);
+    if (what === undefined) counts.passed++;
+    else if (what === "<skipped") counts.ignored++;
+    else counts.failed++;
+  }
+  return counts;
+}
+
+/** Writes the seconds of each file between the two marks in the page. */
+async function record(): Promise<void> {
+  const seconds: Record<string, number> = {};
+  const root = new URL("..", import.meta.url).href;
+  for (const line of (await Deno.readTextFile(SECONDS)).trim().split("\n")) {
+    const [url, n] = line.split("\t");
+    const file = url.replace(root, "");
+    seconds[file] = (seconds[file] ?? 0) + Number(n);
+  }
+  const rows = Object.entries(seconds).sort(([, a], [, b]) => b - a)
+    .map(([file, n]) => `${n.toFixed(1).padStart(5)}  ${file}\n`);
+  const page = await Deno.readTextFile(PAGE);
+  const between = /(?<=<!-- seconds -->\n\n```\n)[^]*?(?=```\n\n<!-- end -->)/;
+  await Deno.writeTextFile(PAGE, page.replace(between, () => rows.join("")));
+}
+
+const command = Deno.args.slice(1, Deno.args.indexOf("--"));
+const given = Deno.args.slice(command.length + 2);
+const options = given.filter((arg) => arg !== "--record" && !exists(arg));
+const paths = given.filter((arg) => arg !== "--record" && exists(arg));
+const files = (paths.length > 0 ? paths : ["tests"]).flatMap(testFiles);
+const phases = [
+  { jobs: JOBS, files: files.filter((file) => !APART.test(file)) },
+  { jobs: 1, files: files.filter((file) => APART.test(file)) },
+];
+
+// Ctrl-C reaches `deno test` too, which names the tests that run.
+let interrupted = false;
+Deno.addSignalListener("SIGINT", () => interrupted = true);
+
+const began = performance.now();
+await Deno.mkdir(FOLDER, { recursive: true });
+await Deno.writeTextFile(SECONDS, "");
+const total: Counts = { passed: 0, failed: 0, ignored: 0 };
+for (const { jobs, files } of phases) {
+  if (files.length === 0) continue;
+  const counts = await runFiles([...command, ...options], files, jobs);
+  if (interrupted) Deno.exit(130);
+  for (const key of ["passed", "failed", "ignored"] as const) {
+    total[key] += counts[key];
+  }
+}
+if (given.includes("--record")) await record();
+const { passed, failed, ignored } = total;
+const seconds = Math.round((performance.now() - began) / 1000);
+console.log(
+  `${failed === 0 ? "ok" : "FAILED"} | ${passed} passed | ${failed} failed | ` +
+    `${ignored} ignored (${seconds}s)`,
+);
+Deno.exit(failed === 0 ? 0 : 1);
