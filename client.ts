@@ -1,6 +1,6 @@
 /**
  * The client at a terminal: responses to stdout, the report and the progress bar to
- * stderr, Ctrl-C and the exit status. The network is in `lib/run.ts`.
+ * stderr, Ctrl-C and the exit status. The network is in `lib/client/run.ts`.
  *
  * @module
  */
@@ -23,11 +23,9 @@ import { longestRequest } from "./lib/client/requests.ts";
 import { Run, UNSPLIT_BYTES } from "./lib/client/run.ts";
 import { histogram } from "./lib/client/histogram.ts";
 import { Output, writeAll } from "./lib/client/output.ts";
-import { progressLine } from "./lib/client/progress.ts";
+import { type Progress, showProgress } from "./lib/client/progress.ts";
+import { columns, isScreen } from "./lib/client/terminal.ts";
 import { complain, cut, escapeText, UsageError } from "./lib/text.ts";
-
-/** The progress bar is drawn this often, in milliseconds. */
-const PROGRESS_MS = 100;
 
 /** How long an interrupted client waits for the reader of its output, in
  * milliseconds. */
@@ -47,6 +45,7 @@ const SHOWN_CHARACTERS = 1000;
  */
 export async function runClient(options: ClientOptions): Promise<number> {
   checkMessage(options);
+  const interrupted = interruption();
   const prints = !options.quiet && !options.json;
   const screen = Deno.stdout.isTerminal();
   const output = new Output(Deno.stdout, {
@@ -66,52 +65,63 @@ export async function runClient(options: ClientOptions): Promise<number> {
       complain(`one connection gave up, others go on: ${reason}`);
     },
   });
-  const interruption = untilInterrupted(() => run.stop());
+  interrupted.addEventListener("abort", () => run.stop());
 
   const end = run.start();
   const progress = isScreen(Deno.stderr) && !(prints && screen)
-    ? showProgress(run)
+    ? showProgress(() => progressOf(run))
     : undefined;
   await Deno.permissions.revoke({ name: "read" }); // `--ca` has been read
   const { failure, stopped } = await end;
   progress?.stop();
   const report = createReport(run.requests.counters, options, stopped);
   if (options.json) output.line(JSON.stringify(report, null, 2));
-  await interruption.limit(output.flush());
-  if (output.broken) await interruption.soon();
-  if (output.broken && interruption.status === undefined) {
-    return cannotWrite(output.broken);
+  await unlessInterrupted(interrupted, output.flush());
+  if (output.broken) {
+    await Promise.race([aborted(interrupted), delay(INTERRUPTION_MS)]);
+    if (!interrupted.aborted) return cannotWrite(output.broken);
   }
   if (failure) complain(failure);
   const bytes = new TextEncoder().encode(summary(report, options));
-  await interruption.limit(writeAll(Deno.stderr, bytes).catch(() => {}));
-  return interruption.status ?? (report.ok ? EXIT_OK : EXIT_FAILURE);
+  await unlessInterrupted(interrupted, writeAll(Deno.stderr, bytes));
+  if (interrupted.aborted) return interrupted.reason;
+  return report.ok ? EXIT_OK : EXIT_FAILURE;
+}
+
+/** A signal that Ctrl-C aborts; its reason is the exit status. */
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  onTermination((status) => controller.abort(status));
+  return controller.signal;
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise((resolve) => signal.addEventListener("abort", resolve));
+}
+
+/** Waits for a write, and after Ctrl-C for a moment only. */
+async function unlessInterrupted(
+  signal: AbortSignal,
+  write: Promise<void>,
+): Promise<void> {
+  const lastMoment = aborted(signal).then(() => delay(LAST_WRITE_MS));
+  await Promise.race([write.catch(() => {}), lastMoment]);
+}
+
+function progressOf({ open, requests }: Run): Progress {
+  const { count, counters } = requests;
+  const { answered, connections } = counters;
+  const state = connections === 0 ? "connecting…" : "reconnecting…";
+  return {
+    done: answered,
+    total: count,
+    state: open > 0 ? undefined : state,
+  };
 }
 
 function shown(response: string): string {
   return cut(escapeText(response), SHOWN_CHARACTERS);
-}
-
-/** Listens for Ctrl-C, and limits the time of writes after it. */
-function untilInterrupted(stop: () => void) {
-  const interrupted = Promise.withResolvers<void>();
-  const interruption = {
-    /** The exit status, after Ctrl-C. */
-    status: undefined as number | undefined,
-    /** Waits a moment for a Ctrl-C. */
-    soon: () => Promise.race([interrupted.promise, delay(INTERRUPTION_MS)]),
-    limit: (write: Promise<void>) =>
-      Promise.race([
-        write,
-        interrupted.promise.then(() => delay(LAST_WRITE_MS)),
-      ]),
-  };
-  onTermination((status) => {
-    interruption.status = status;
-    interrupted.resolve();
-    stop();
-  });
-  return interruption;
 }
 
 function cannotWrite(error: Error): number {
@@ -149,48 +159,6 @@ function summary(report: Report, options: ClientOptions): string {
     parts.push(`${reportText(report)}\n`, `${on}${verdict(report)}${off}`);
   }
   return parts.map((part) => `${part}\n`).join("");
-}
-
-/** Draws the progress bar until `stop` is called. */
-function showProgress(run: Run): { clear(): void; stop(): void } {
-  const { count, counters } = run.requests;
-  const startedAt = performance.now();
-  const write = (text: string) => {
-    Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${text}`));
-  };
-  const timer = setInterval(() => {
-    const state = run.open > 0
-      ? undefined
-      : counters.connections === 0
-      ? "connecting…"
-      : "reconnecting…";
-    const seconds = (performance.now() - startedAt) / 1000;
-    write(progressLine(counters.answered, count, seconds, columns(), state));
-  }, PROGRESS_MS);
-  const clear = () => write("");
-  return {
-    clear,
-    stop() {
-      clearInterval(timer);
-      clear();
-    },
-  };
-}
-
-/** Whether a stream is a terminal that obeys escape codes. */
-function isScreen(stream: { isTerminal(): boolean }): boolean {
-  const variable = { name: "env", variable: "TERM" } as const;
-  const { state } = Deno.permissions.querySync(variable);
-  return stream.isTerminal() &&
-    !(state === "granted" && Deno.env.get("TERM") === "dumb");
-}
-
-function columns(): number {
-  try {
-    return Deno.consoleSize().columns || 80;
-  } catch {
-    return 80; // what most terminals have
-  }
 }
 
 /**

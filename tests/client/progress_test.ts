@@ -3,17 +3,20 @@ import { progressLine } from "../../lib/client/progress.ts";
 import { pureTest as test } from "../../harness/tests.ts";
 
 test("progressLine() tells count, rate and time left", () => {
-  assertMatch(progressLine(0, 100, 0, 80), /^░{30} 0\/100/);
+  assertMatch(progressLine({ done: 0, total: 100 }, 0, 80), /^░{30} 0\/100/);
   assertMatch(
-    progressLine(50, 100, 2, 80),
+    progressLine({ done: 50, total: 100 }, 2, 80),
     /^█{15}░{15} 50\/100 {2}25\/s {2}2 s left$/,
   );
-  assertMatch(progressLine(100, 100, 4, 80), /^█{30} 100\/100/);
+  assertMatch(
+    progressLine({ done: 100, total: 100 }, 4, 80),
+    /^█{30} 100\/100/,
+  );
 });
 
 test("progressLine() says when it connects, in place of the rate", () => {
   assertMatch(
-    progressLine(50, 100, 2, 80, "reconnecting…"),
+    progressLine({ done: 50, total: 100, state: "reconnecting…" }, 2, 80),
     /^█{15}░{15} 50\/100 {2}reconnecting…$/,
   );
 });
@@ -21,7 +24,11 @@ test("progressLine() says when it connects, in place of the rate", () => {
 test("progressLine() stays below the width of any terminal", () => {
   for (let columns = 2; columns < 100; columns++) {
     for (const state of [undefined, "reconnecting…"]) {
-      const line = progressLine(123_456, 1_000_000, 3, columns, state);
+      const line = progressLine(
+        { done: 123_456, total: 1_000_000, state },
+        3,
+        columns,
+      );
       assert(line.length < columns, `${columns}: ${line}`);
     }
   }

@@ -3,11 +3,19 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { Process, ROOT, run, runClient, task } from "../../harness/process.ts";
+import {
+  missing,
+  Process,
+  ROOT,
+  run,
+  runClient,
+  task,
+} from "../../harness/process.ts";
 import { checkLines, withLiar } from "./_client.ts";
 import {
   eventually,
   test,
+  testIf,
   testOnLinux,
   withServer,
 } from "../../harness/helpers.ts";
@@ -250,3 +258,41 @@ testOnLinux("the progress bar says when it connects", async () => {
   assertEquals(code, 1);
   assertMatch(stdout, /0\/10000 {2}connecting…/);
 });
+
+/** Runs a command whose stderr is a terminal that is full and does not block, and reads
+ * that terminal when all lines of stdout have come. Prints the exit status and what
+ * the terminal got. */
+const FULL_TERMINAL = `
+import fcntl, os, pty, subprocess, sys
+main, terminal = pty.openpty()
+fcntl.fcntl(terminal, fcntl.F_SETFL, os.O_NONBLOCK)
+try:
+    while True:
+        os.write(terminal, b"x")
+except BlockingIOError:
+    pass
+lines, command = int(sys.argv[1]), sys.argv[2:]
+client = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=terminal)
+os.close(terminal)
+for _ in range(lines):
+    client.stdout.readline()
+text = b""
+try:
+    while piece := os.read(main, 65536):
+        text += piece
+except OSError:
+    pass  # the other end is closed
+print(client.wait(), text.decode(errors="replace").lstrip("x"))
+`;
+
+testIf(!missing("python3", "--version"))(
+  "a terminal that takes nothing more does not end the client",
+  () =>
+    withServer({}, async (url) => {
+      const command = [...task("client"), url, "--rate=100", "-n50"];
+      const script = ["python3", "-c", FULL_TERMINAL, "50", ...command];
+      const { stdout, stderr } = await run(script);
+      assertMatch(stdout, /^0 /, stderr);
+      assertMatch(stdout, /50 of 50 requests answered exactly once/);
+    }),
+);
