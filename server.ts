@@ -15,7 +15,6 @@ import {
   asksForWebSocket,
   DRAINING,
   full,
-  isLoopback,
   offersProtocol,
   type Refusal,
   refusal,
@@ -39,7 +38,7 @@ import { Metrics } from "./lib/server/metrics.ts";
 import { Notices } from "./lib/server/log.ts";
 import { serverCommand, type ServerOptions } from "./lib/server/options.ts";
 import { Backlog } from "./lib/server/outbox.ts";
-import { CLOSE, LINES_PROTOCOL } from "./lib/protocol.ts";
+import { CLOSE, isLoopback, LINES_PROTOCOL } from "./lib/protocol.ts";
 import { plural } from "./lib/text.ts";
 import { isWorker, work, workerCount, Workers } from "./lib/server/workers.ts";
 

@@ -30,6 +30,14 @@ export const CLOSE = {
   TRY_AGAIN_LATER: 1013,
 } as const;
 
+/** Names that cannot mean another machine (RFC 6761 section 6.3), and addresses. */
+const LOOPBACK_NAME = /^(?:(?:.+\.)?localhost|127(?:\.\d+){3}|\[::1\])$/;
+
+/** Whether a host, as a URL has it, can be reached from this machine only. */
+export function isLoopback(hostname: string): boolean {
+  return LOOPBACK_NAME.test(hostname);
+}
+
 /**
  * Answers one request.
  *

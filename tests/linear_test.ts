@@ -6,13 +6,12 @@ import { describeFailure } from "../lib/client/failure.ts";
 import { Requests } from "../lib/client/requests.ts";
 import {
   asksForWebSocket,
-  isLoopback,
   offersProtocol,
   refusal,
 } from "../lib/server/handshake.ts";
 import { assetResponse, loadAssets } from "../lib/server/page.ts";
 import { pathOf } from "../lib/server/responses.ts";
-import { answerLines } from "../lib/protocol.ts";
+import { answerLines, isLoopback } from "../lib/protocol.ts";
 import { cut, escapeText, hideSecrets, oneLine } from "../lib/text.ts";
 import { parseResponse } from "../static/proof.js";
 import { portOf, test, withServer } from "../harness/helpers.ts";

@@ -7,6 +7,7 @@
  */
 
 import { STATUS_CODE } from "@std/http/status";
+import { isLoopback } from "../protocol.ts";
 
 /** Why handshakes are refused: the labels of the metrics. */
 export const REFUSAL_REASONS = [
@@ -66,14 +67,6 @@ const WEBSOCKET_VERSION = "13";
 /** 16 bytes of base64 (RFC 6455 section 4.2.1, item 5): the last character
  * before the padding carries two bits only. */
 const WEBSOCKET_KEY = /^[A-Za-z0-9+/]{21}[AQgw]==$/;
-
-/** Names that cannot mean another machine (RFC 6761 section 6.3), and addresses. */
-const LOOPBACK_NAME = /^(?:(?:.+\.)?localhost|127(?:\.\d+){3}|\[::1\])$/;
-
-/** Whether a host, as a URL has it, can be reached from this machine only. */
-export function isLoopback(hostname: string): boolean {
-  return LOOPBACK_NAME.test(hostname);
-}
 
 /** Whether the request asks to become a WebSocket (RFC 6455 section 4.2.1,
  * items 3 and 4; both headers are compared in lower case). */
