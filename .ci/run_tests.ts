@@ -13,7 +13,7 @@ const JOBS = 4;
 /** Browsers, and servers or proxies under all the load that there can be: beside
  * each other they would wait longer than any user does. */
 const APART =
-  /^tests\/(page\/|deploy\/(caddy|haproxy|nginx)_|server\/(flood|peers)_)/;
+  /^tests\/(page\/|deploy\/(caddy|haproxy|nginx)_|server\/(flood|peers)_|linear_)/;
 
 const FOLDER = ".cache/tests";
 const REPORT = `${FOLDER}/report.xml`;

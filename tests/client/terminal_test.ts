@@ -1,7 +1,6 @@
 // The client at a terminal and in a pipe: Ctrl-C, writes that fail, the progress
 // bar, and text from outside.
 
-import { setTimeout as delay } from "node:timers/promises";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
   missing,
@@ -11,12 +10,15 @@ import {
   runClient,
   task,
 } from "../../harness/process.ts";
+import { frame, RawSocket } from "../../harness/sockets.ts";
 import { checkLines, withLiar } from "./_client.ts";
 import {
   eventually,
+  portOf,
   test,
   testIf,
   testOnLinux,
+  TEXT,
   withServer,
 } from "../../harness/helpers.ts";
 
@@ -117,13 +119,19 @@ test("Ctrl-C while nobody reads stdout ends the client, with the report", () =>
     const client = command.spawn();
     const reader = client.stdout.getReader();
     await reader.read();
-    // It has filled the pipe and its buffer when it asks no more.
+    // It has filled the pipe and its buffer when it asks no more, while another
+    // one is answered often.
+    using other = await RawSocket.open(portOf(url));
+    let others = 0;
     let before = -1;
     await eventually(async () => {
-      const { requests } = metrics;
-      const asksNoMore = requests === before;
-      before = requests;
-      await delay(300);
+      const asked = metrics.requests - others;
+      const asksNoMore = asked === before;
+      before = asked;
+      for (let i = 0; i < 500; i++, others++) {
+        await other.write(frame(TEXT, "and I?"));
+        await other.frame();
+      }
       return asksNoMore;
     });
     client.kill("SIGINT");

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { setTimeout as delay } from "node:timers/promises";
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import {
   makeCertificate,
@@ -13,8 +12,8 @@ import {
   serverProcess,
   task,
 } from "../../harness/process.ts";
-import { encode, HANDSHAKE, RawSocket } from "../../harness/sockets.ts";
-import { eventually, next, type Test } from "../../harness/helpers.ts";
+import { encode, frame, HANDSHAKE, RawSocket } from "../../harness/sockets.ts";
+import { eventually, PING, PONG, type Test } from "../../harness/helpers.ts";
 import {
   busyCore,
   load,
@@ -118,23 +117,27 @@ export function testProxy(proxy: Proxy, test: Test): void {
   }, { change: inShort });
 }
 
-/** Defines the test of a proxy that has a time limit for silence: 4 s here, and the
- * servers ping after 1.5 s. */
+/** Seconds of silence after which a proxy ends a connection, here; and so much of it
+ * until a server pings. */
+const SILENCE = 4;
+const PING_AFTER = 1.5;
+
+/** Defines the test of a proxy that has a time limit for silence. */
 export function testSilence(proxy: Proxy, test: Test): void {
   test(`${proxy.name} keeps a silent connection until its server is gone`, () =>
     withProxy(proxy, async ({ port, servers }) => {
-      const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`);
-      const closed = Promise.withResolvers<void>();
-      socket.onclose = () => closed.resolve();
-      await next(socket, "open");
-      await delay(5000);
-      assertEquals(socket.readyState, WebSocket.OPEN);
+      using socket = await RawSocket.open(port);
+      // The last ping comes when a silent connection would have ended.
+      for (let silent = 0; silent < SILENCE; silent += PING_AFTER) {
+        assertEquals((await socket.frame())?.opcode, PING);
+        await socket.write(frame(PONG, ""));
+      }
       // A machine that vanishes says no more than this.
       for (const { server } of servers) server.kill("SIGSTOP");
-      await closed.promise;
+      assertEquals(await socket.frame(), undefined);
     }, {
-      change: (config) => config.replaceAll("60s", "4s"),
-      serverArgs: ["--idle-timeout=3"],
+      change: (config) => config.replaceAll("60s", `${SILENCE}s`),
+      serverArgs: [`--idle-timeout=${2 * PING_AFTER}`],
     }));
 }
 

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { assertEquals } from "@std/assert";
 import { missing, ROOT, run } from "../../harness/process.ts";
 import { eventually, next, testIf } from "../../harness/helpers.ts";
@@ -28,18 +27,22 @@ const HAPROXY: Proxy = {
 testProxy(HAPROXY, test);
 testSilence(HAPROXY, test);
 
-test("HAProxy keeps the connections of a server that stands still for a while", () =>
+test("HAProxy keeps the connections of a server that stands still until its checks fail", () =>
   withProxy(HAPROXY, async ({ port, servers }) => {
     await using _ = busyCore();
     const run = load(port, "200k");
     const { server } = servers[0];
     await eventually(() => hasAnswered(servers[0].port, 10_000));
     server.kill("SIGSTOP");
-    await delay(2000);
+    await eventually(() => isDown(port, "one"));
     server.kill("SIGCONT");
     const { code, stdout, stderr } = await run;
     assertEquals(code, 0, stderr);
     assertEquals(JSON.parse(stdout).reconnects, 0);
+  }, {
+    change: (config) =>
+      config.replace("timeout check 5s", "timeout check 2s")
+        .replace("fall 3", "fall 1"),
   }));
 
 test("HAProxy can limit the connections of one address", () =>
@@ -87,4 +90,12 @@ async function hasAnswered(port: number, count: number): Promise<boolean> {
   const response = await fetch(`http://127.0.0.1:${port}/metrics`);
   const text = await response.text();
   return Number(/^ws_random_requests_total (\d+)/m.exec(text)?.[1]) >= count;
+}
+
+/** Whether HAProxy's checks have found a server to be down: field 18 of its
+ * statistics. */
+async function isDown(port: number, name: string): Promise<boolean> {
+  const response = await fetch(`http://127.0.0.1:${port}/haproxy;csv`);
+  return (await response.text()).split("\n").map((row) => row.split(","))
+    .some((row) => row[1] === name && row[17].startsWith("DOWN"));
 }
