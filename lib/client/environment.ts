@@ -7,6 +7,7 @@
 
 import { connector } from "./handshake.ts";
 import type { ClientOptions } from "./options.ts";
+import { proxyFor } from "./proxy.ts";
 
 /** The part of a `WebSocket` that a run uses. */
 export interface Socket {
@@ -20,6 +21,8 @@ export interface Socket {
 }
 
 export interface World {
+  /** The proxy that connections go through, and its variable. */
+  proxy?: string;
   /** Opens a connection. */
   connect(): Socket;
   /** Milliseconds of a clock that never goes back. */
@@ -33,6 +36,7 @@ export interface World {
 /** @throws {UsageError} If the file of `--ca` cannot be used. */
 export function realWorld(options: ClientOptions): World {
   return {
+    proxy: proxyFor(new URL(options.url)),
     connect: connector(options),
     now: () => performance.now(),
     random: Math.random,

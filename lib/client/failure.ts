@@ -109,6 +109,12 @@ const HANDSHAKE_ERRORS: [cause: RegExp, meaning: string, fatal: boolean][] = [
     "no file descriptor is left for another connection (see ulimit -n)",
     false,
   ],
+  [
+    /proxy authentication required/,
+    "the proxy wants a user and a password: http://user:password@host",
+    true,
+  ],
+  [/unsuccessful tunnel/, "the proxy could not connect to it", false],
   [/^dns error/, "no address is known for its host name", false],
   [
     /a second handshake succeeded/,
@@ -140,6 +146,7 @@ const STATUS_HINTS: Record<number, string> = {
   401: "see --header, or put user:password@ into the URL",
   403: "it may take some origins only; see --header",
   404: "ws-random's endpoint is /ws",
+  407: "the proxy wants a user and a password: http://user:password@host",
   426: "a proxy before it may not pass Upgrade",
 };
 

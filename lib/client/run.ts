@@ -80,7 +80,8 @@ export class Run implements Owner {
     this.requests = new Requests(message, count, rate);
     this.requests.onEarly = () => this.#pace();
     this.settings = {
-      url: publicUrl(options.url),
+      url: publicUrl(options.url) +
+        (world.proxy ? ` through the proxy ${world.proxy}` : ""),
       window: Math.min(window, Math.ceil(count / connections)),
       batch: Math.max(1, Math.min(options.batch, batch)),
       retries: options.retries,

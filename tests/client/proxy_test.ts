@@ -1,0 +1,117 @@
+// Proxies that environment variables name, and servers that are reached directly.
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { missing, run, task } from "../../harness/process.ts";
+import { portOf, test, testIf, withServer } from "../../harness/helpers.ts";
+import { certificateFor } from "./_certificates.ts";
+import { withForwardProxy } from "./_forward_proxy.ts";
+
+/** Nothing listens there. */
+const NO_PROXY = "http://me:secret@127.0.0.1:9";
+
+function client(args: string[], env: Record<string, string>) {
+  return run([...task("client"), "-qn5", "--retries=0", ...args], {
+    env: { NO_COLOR: "1", ...env },
+  });
+}
+
+test("this machine is reached directly when proxies are set", async () => {
+  for (const name of ["HTTP_PROXY", "ALL_PROXY", "http_proxy"]) {
+    await withServer({}, async (url) => {
+      for (const host of ["127.0.0.1", "localhost"]) {
+        const { code, stderr } = await client(
+          [url.replace("127.0.0.1", host)],
+          { [name]: NO_PROXY, NO_PROXY: "example.com" },
+        );
+        assertEquals(code, 0, stderr);
+      }
+    });
+  }
+  const { code, stderr } = await run([...task("demo"), "-n5"], {
+    env: { HTTP_PROXY: NO_PROXY },
+  });
+  assertEquals(code, 0, stderr);
+});
+
+test("a ws:// URL goes through the proxy by GET", () =>
+  withServer(
+    { allowOrigin: ["*"] },
+    (url) =>
+      withForwardProxy(async (proxy, requests) => {
+        const target = `ws://server.test:${portOf(url)}/ws`;
+        const { code, stderr } = await client(
+          [target],
+          { HTTP_PROXY: proxy },
+        );
+        assertEquals(code, 0, stderr);
+        assertEquals(requests, [
+          `GET http://server.test:${portOf(url)}/ws HTTP/1.1`,
+        ]);
+      }),
+  ));
+
+testIf(!missing("openssl", "version"))(
+  "a wss:// URL goes through the proxy by CONNECT, and its certificate is checked",
+  async () => {
+    const folder = await Deno.makeTempDir();
+    const { cert, key } = await certificateFor(folder, "server.test");
+    await withServer(
+      { cert, key },
+      (url) =>
+        withForwardProxy(async (proxy, requests) => {
+          const target = `wss://server.test:${portOf(url)}/ws`;
+          const { code, stderr } = await client([target, "--ca", cert], {
+            https_proxy: proxy,
+          });
+          assertEquals(code, 0, stderr);
+          assertEquals(requests, [
+            `CONNECT server.test:${portOf(url)} HTTP/1.1`,
+          ]);
+          const untrusted = await client([target], { https_proxy: proxy });
+          assertMatch(
+            untrusted.stderr,
+            /through the proxy http:\S+ \(\$https_proxy\): its certificate is from an unknown authority/,
+          );
+        }),
+    );
+    await Deno.remove(folder, { recursive: true });
+  },
+);
+
+test("a failure names the proxy, without its password, unless NO_PROXY names the host", async () => {
+  const target = "ws://server.invalid:9000/";
+  const proxied = await client([target], { HTTP_PROXY: NO_PROXY });
+  assertEquals(
+    proxied.stderr,
+    `ws-random: cannot reach ${target} through the proxy http://me:***@127.0.0.1:9 ($HTTP_PROXY): no TCP connection (is the server running?)\n`,
+  );
+  for (const exempt of ["invalid", ".invalid", "a,*", "server.invalid"]) {
+    const { stderr } = await client([target], {
+      HTTP_PROXY: NO_PROXY,
+      NO_PROXY: exempt,
+    });
+    assertEquals(
+      stderr,
+      `ws-random: cannot reach ${target}: no address is known for its host name\n`,
+    );
+  }
+});
+
+test("a proxy that wants a password or cannot connect is told", async () => {
+  for (
+    const [status, message] of [
+      ["407", /the proxy wants a user and a password/],
+      ["502", /the proxy could not connect/],
+    ] as const
+  ) {
+    const proxy = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen() {} },
+      () => new Response(null, { status: Number(status) }),
+    );
+    const { stderr } = await client(["wss://server.invalid:9000/"], {
+      HTTPS_PROXY: `http://127.0.0.1:${proxy.addr.port}`,
+    });
+    assertMatch(stderr, message);
+    await proxy.shutdown();
+  }
+});
