@@ -6,7 +6,7 @@
 
 import { main as client, runClient } from "./client.ts";
 import { EXIT_OK, EXIT_USAGE, runCommand, VERSION } from "./lib/cli/command.ts";
-import type { Command } from "./lib/cli/flags.ts";
+import { closest, type Command, defaults } from "./lib/cli/flags.ts";
 import { clientCommand, demoCommand } from "./lib/client/options.ts";
 import { serverCommand } from "./lib/server/options.ts";
 import { complain } from "./lib/text.ts";
@@ -19,10 +19,9 @@ function demo(args: string[]): Promise<number> {
     console.error(`Listening on ${server.url}`);
     const url = server.url.replace(/^http(.*)/, "ws$1ws");
     const status = await runClient({
-      url,
-      ca: undefined,
-      header: [],
+      ...defaults(clientCommand),
       ...options,
+      url: new URL(url),
     });
     await server.shutdown();
     return status;
@@ -48,6 +47,9 @@ const HELP = [
 ].join("\n");
 
 function main([first, ...rest]: string[]): number | Promise<number> {
+  const commandOf = (word?: string) =>
+    COMMANDS.find(([{ name }]) => name === word);
+  if (first === "help" && commandOf(rest[0])) return main([rest[0], "--help"]);
   if (first === "--help" || first === "-h" || first === "help") {
     console.log(HELP);
     return EXIT_OK;
@@ -58,9 +60,13 @@ function main([first, ...rest]: string[]): number | Promise<number> {
   }
   if (first === undefined) return server([]);
   if (first.startsWith("-")) return server([first, ...rest]);
-  const run = COMMANDS.find(([{ name }]) => name === first)?.[1];
+  const [, run] = commandOf(first) ?? [];
   if (run) return run(rest);
-  complain(`unknown command ${JSON.stringify(first)}; see ws-random --help`);
+  const meant = closest(first, COMMANDS.map(([{ name }]) => name));
+  complain(
+    `unknown command ${JSON.stringify(first)}; ` +
+      (meant ? `did you mean ${meant}?` : "see ws-random --help"),
+  );
   return EXIT_USAGE;
 }
 

@@ -40,7 +40,7 @@ import { serverCommand, type ServerOptions } from "./lib/server/options.ts";
 import { Backlog } from "./lib/server/outbox.ts";
 import { CLOSE, isLoopback, LINES_PROTOCOL } from "./lib/protocol.ts";
 import { plural } from "./lib/text.ts";
-import { isWorker, work, workerCount, Workers } from "./lib/server/workers.ts";
+import { isWorker, work, Workers } from "./lib/server/workers.ts";
 
 /** How long the last bytes may take once every connection is over or its close frame
  * is sent, in milliseconds. */
@@ -69,8 +69,7 @@ export async function startServer(
   metrics: Metrics = new Metrics(),
 ): Promise<Server> {
   const all = { ...defaults(serverCommand), ...options };
-  all.host = all.host.replace(/^\[(.*)\]$/, "$1"); // an IPv6 address as in a URL
-  const workers = workerCount(all.workers);
+  const { workers } = all;
   if ((all.reusePort || workers > 1) && Deno.build.os !== "linux") {
     throw new Error(
       `${workers > 1 ? "--workers" : "--reuse-port"} works on Linux only, ` +
@@ -80,7 +79,7 @@ export async function startServer(
   const tls = await readCertificate(all);
   if (workers > 1) {
     if (!all.reusePort) assertPortFree(all);
-    return await new Workers(import.meta.url, all, workers).start();
+    return await new Workers(import.meta.url, all).start();
   }
   return new RunningServer(all, metrics, tls, await loadAssets());
 }
@@ -183,7 +182,9 @@ class RunningServer implements Server {
 
   #upgrade(request: Request, idleTimeout: number): Deno.WebSocketUpgrade {
     try {
-      return Deno.upgradeWebSocket(request, { idleTimeout });
+      return Deno.upgradeWebSocket(request, {
+        idleTimeout: idleTimeout / 1000, // it takes seconds
+      });
     } catch (error) {
       this.metrics.close(CLOSE.INTERNAL_ERROR); // it was counted as open
       throw error;
@@ -202,12 +203,12 @@ class RunningServer implements Server {
   /** Deno's own `shutdown` closes every WebSocket at once, so it comes last; until
    * then new connections are refused. */
   async shutdown(): Promise<void> {
-    const graceMs = this.#options.grace * 1000;
+    const { grace } = this.#options;
     this.#draining = true;
     // The second half is for the closing handshakes.
-    for (const each of this.#connections) each.drain(graceMs / 2);
+    for (const each of this.#connections) each.drain(grace / 2);
     const empty = new Promise<void>((resolve) => this.#onEmpty = resolve);
-    if (this.#connections.size > 0) await within(graceMs, empty);
+    if (this.#connections.size > 0) await within(grace, empty);
     for (const each of this.#connections) each[Symbol.dispose]();
     await within(LAST_MS, this.#listener.shutdown());
     this.#notices[Symbol.dispose]();
@@ -236,14 +237,14 @@ export function main(args: string[]): Promise<number> {
   return runCommand(serverCommand, args, async (options) => {
     const signalled = new Promise<number>(onTermination);
     const server = await startServer(options);
-    const everywhere = ["0.0.0.0", "::", "[::]"].includes(options.host);
+    const everywhere = ["0.0.0.0", "::"].includes(options.host);
     console.log(
       `Listening on ${server.url}` +
         (everywhere ? " and every other address of this machine" : ""),
     );
     await Deno.permissions.revoke({ name: "env" });
     // All workers have the same permissions, and to start one takes this.
-    if (workerCount(options.workers) === 1) {
+    if (options.workers === 1) {
       await Deno.permissions.revoke({ name: "read" });
     }
 

@@ -19,7 +19,7 @@ export async function withServer(
   options: Partial<ServerOptions>,
   use: (url: string, server: Server) => Promise<void>,
 ): Promise<void> {
-  const server = await startServer({ port: 0, grace: 0.5, ...options });
+  const server = await startServer({ port: 0, grace: 500, ...options });
   try {
     await use(`${server.url.replace(/^http/, "ws")}ws`, server);
   } finally {

@@ -6,13 +6,8 @@
  */
 
 import config from "../../deno.json" with { type: "json" };
-import {
-  type Command,
-  type Flags,
-  helpText,
-  type Options,
-  parseFlags,
-} from "./flags.ts";
+import { type Command, type Flags, type Options, parseFlags } from "./flags.ts";
+import { helpText } from "./help.ts";
 import { complain, UsageError } from "../text.ts";
 
 /** As `deno.json` has it: `1.2.3`. */

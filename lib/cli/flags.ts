@@ -1,59 +1,43 @@
 /**
- * Makes typed options, the help text and usage errors from a command's table of
- * options, so that they cannot differ. The tables are in `options.ts`.
+ * Makes typed options and usage errors from a command's table of options. The help
+ * text is made from the same table (`help.ts`), so they cannot differ.
  *
  * @module
  */
 
-// Not @std/cli: it refuses -n10k and --message '', takes --quiet=0 for true, and does
-// not tell what it has read each argument as.
-import { parseArgs } from "node:util";
+import { parseArgs } from "@std/cli/parse-args";
+import { closestString } from "@std/text/closest-string";
+import { levenshteinDistance } from "@std/text/levenshtein-distance";
 import { cut, UsageError } from "../text.ts";
-
-interface Described {
-  /** What the option does, as `--help` prints it. */
-  help: string;
-  /** The one-letter form, without the hyphen. */
-  short?: string;
-  /** Given by its place on the command line, not by its name. */
-  positional?: true;
-}
-
-interface BooleanFlag extends Described {
-  type: "boolean";
-}
-
-/** A text that may be given more than once. */
-interface ListFlag extends Described {
-  type: "list";
-  /** What `--help` calls the value. */
-  placeholder?: string;
-  /** Returns the value as it is used; throws an `Error` that says what the
-   * value should be. */
-  check?: (value: string) => string;
-}
-
-interface TextFlag extends Omit<ListFlag, "type"> {
-  type: "text";
-  /** Any text is a value: an empty one, one that looks like an option. */
-  any?: true;
-  /** The value if none is given; without it that is `undefined`. */
-  default?: string;
-  /** The environment variable that replaces the default. */
-  env?: string;
-}
-
-interface NumberFlag extends Described {
-  type: "integer" | "decimal";
-  /** As of {@linkcode TextFlag}. */
-  default?: number;
-  min: number;
-  max: number;
-  env?: string;
-}
+import { boolean } from "./values.ts";
 
 /** A row of a table. */
-type Flag = BooleanFlag | TextFlag | ListFlag | NumberFlag;
+export interface Flag<T = unknown> {
+  /** What the option does, as `--help` prints it. */
+  help: string;
+  /** The heading that `--help` prints it under. */
+  group?: string;
+  /** The one-letter form, without the hyphen. */
+  short?: string;
+  /** What `--help` calls the value; without it the option is a switch. */
+  value?: string;
+  /** Given by its place on the command line, not by its name. */
+  positional?: true;
+  /** Any text is a value: an empty one, one that looks like an option. */
+  any?: true;
+  /** The value if none is given, as a user would write it. */
+  default?: string;
+  /** The value if none is given, of a switch or an option that may be repeated. */
+  none?: T;
+  /** The environment variable that replaces the default. */
+  env?: string;
+  /**
+   * Returns the value as it is used; throws an `Error` that says what it should be.
+   *
+   * @param before What was given before, of an option that may be repeated.
+   */
+  parse(text: string, before: T): T;
+}
 
 /** The table: the key is the option's name in camelCase, `--max-message` for
  * `maxMessage`. */
@@ -64,23 +48,27 @@ export interface Command<T extends Flags = Flags> {
   name: string;
   summary: string;
   flags: T;
+  /** Options of other tools that people type out of habit, and what to do here. */
+  foreign?: Record<string, string>;
 }
 
-/** The type of an option's value. */
-type Value<F> = F extends { type: "boolean" } ? boolean
-  : F extends { type: "list" } ? string[]
-  : F extends { type: "text" }
-    ? F extends { default: string } ? string : string | undefined
-  : F extends { default: number } ? number
-  : number | undefined;
-
 /** The options that a table describes, by name and with their types. */
-export type Options<T extends Flags> = { [K in keyof T]: Value<T[K]> };
+export type Options<T extends Flags> = {
+  [K in keyof T]:
+    | ReturnType<T[K]["parse"]>
+    | (T[K] extends { default: string } | { none: unknown } ? never
+      : undefined);
+};
 
 /** The options of every command. */
-const COMMON_FLAGS = {
-  help: { type: "boolean", short: "h", help: "print this help" },
-  version: { type: "boolean", short: "V", help: "print the version" },
+export const COMMON_FLAGS = {
+  help: { short: "h", help: "print this help", none: false, parse: boolean },
+  version: {
+    short: "V",
+    help: "print the version",
+    none: false,
+    parse: boolean,
+  },
 } as const satisfies Flags;
 
 /**
@@ -96,42 +84,24 @@ export function parseFlags<T extends Flags>(
   args: string[],
 ): Options<T & typeof COMMON_FLAGS> {
   const flags: Flags = { ...command.flags, ...COMMON_FLAGS };
-  const entries = Object.entries(flags);
-  const named = entries.filter(([, flag]) => !flag.positional);
-  const { tokens } = parseArgs({
-    args,
-    strict: false,
-    tokens: true,
-    allowPositionals: true,
-    options: Object.fromEntries(named.map(([name, { type, short }]) => [
-      kebab(name),
-      {
-        type: type === "boolean" ? "boolean" : "string",
-        ...(short && { short }),
-      },
-    ])),
-  });
-  const given: Given = new Map();
-  const help = tokens.some((token) =>
-    token.kind === "option" && (token.name === "help"
-      ? token.value !== "false"
-      // Taken for the value of the option before it.
-      : !token.inlineValue && !takesAny(flags[token.name]) &&
-        ["--help", "-h"].includes(token.value ?? ""))
-  );
-  if (help) given.set("help", ["true"]);
-  else readTokens(args, tokens, entries, given);
-
-  const value = (name: string, flag: Flag): unknown => {
-    const option = flag.positional ? name : `--${kebab(name)}`;
-    const values = given.get(name)?.map((text) => convert(option, text, flag));
-    if (values) return flag.type === "list" ? values : values.at(-1);
-    const env = !help && "env" in flag ? flag.env : undefined;
-    const variable = env && Deno.env.get(env);
-    return variable ? convert(`$${env}`, variable, flag) : defaultOf(flag);
+  const given = readArguments(args, flags, command.foreign ?? {});
+  const help = given.get("help")?.at(-1) === "true";
+  const read = ([name, flag]: [string, Flag]): [string, unknown] => {
+    const texts = given.get(name) ?? [];
+    if (texts.length > 0) {
+      const option = flag.positional ? name : `--${kebab(name)}`;
+      return [name, texts.reduce(convert(option, flag), flag.none)];
+    }
+    const variable = !help && flag.env && Deno.env.get(flag.env);
+    return [
+      name,
+      variable
+        ? convert(`$${flag.env}`, flag)(flag.none, variable)
+        : defaultOf(flag),
+    ];
   };
   return Object.fromEntries(
-    entries.map(([name, flag]) => [name, value(name, flag)]),
+    Object.entries(flags).map(read),
   ) as Options<T & typeof COMMON_FLAGS>;
 }
 
@@ -143,146 +113,143 @@ export function defaults<T extends Flags>({ flags }: Command<T>): Options<T> {
 }
 
 function defaultOf(flag: Flag): unknown {
-  if (flag.type === "boolean") return false;
-  return flag.type === "list" ? [] : flag.default;
+  return flag.default === undefined
+    ? flag.none
+    : flag.parse(flag.default, flag.none);
 }
 
-/** The values that a command line gives, by the option's name in the table. */
-type Given = Map<string, string[]>;
-
-type Token = NonNullable<ReturnType<typeof parseArgs>["tokens"]>[number];
-
-const takesAny = (flag?: Flag) => flag?.type === "text" && flag.any;
-
-function readTokens(
+/**
+ * The texts that a command line gives, by the option's name in the table; with
+ * `--help` that alone.
+ */
+function readArguments(
   args: string[],
-  tokens: Token[],
-  entries: [string, Flag][],
-  given: Given,
-): void {
-  const positionals = entries.filter(([, flag]) => flag.positional);
-  const add = (name: string, value: string) =>
-    given.set(name, [...given.get(name) ?? [], value]);
-  for (const token of tokens) {
-    if (token.kind === "positional") {
-      const positional = positionals.shift();
-      if (!positional) {
-        throw new UsageError(`unexpected argument ${quoted(token.value)}`);
-      }
-      add(positional[0], token.value);
-    } else if (token.kind === "option") {
-      // -n=5, -q=false: the parser takes each character for an option.
-      const [, first, rest] = /^(-\w)=(.*)$/s.exec(args[token.index]) ?? [];
-      if (first !== undefined && token.rawName !== first) continue;
-      const found = entries.find(([name, flag]) =>
-        !flag.positional && kebab(name) === token.name
-      );
-      if (!found) throw new UsageError(`unknown option ${token.rawName}`);
-      add(found[0], rest ?? valueOf(token, found[1]));
-    }
+  flags: Flags,
+  foreign: Record<string, string>,
+): Map<string, string[]> {
+  const entries = Object.entries(flags);
+  const named = new Map(
+    entries.filter(([, { positional }]) => !positional)
+      .map(([name, flag]) => [kebab(name), { name, flag }]),
+  );
+  const faults: string[] = [];
+  const { _: positionals, ...options } = parseArgs(
+    inLongForm(
+      args,
+      [...named].map(([name, { flag }]) => ({ ...flag, name })),
+      faults,
+    ),
+    {
+      string: ["_", ...named.keys()],
+      collect: [...named.keys()],
+      unknown(arg: string, key?: string) {
+        if (key !== undefined) faults.push(unknownOption(arg, named, foreign));
+        return key === undefined;
+      },
+    },
+  ) as { _: string[] } & Record<string, string[]>;
+  if (options.help.some((text) => text !== "false")) {
+    return new Map([["help", ["true"]]]);
   }
+  const given = new Map(
+    [...named].map(([option, { name }]) => [name, options[option]]),
+  );
+  for (const [name, { positional }] of entries) {
+    if (positional) given.set(name, positionals.splice(0, 1));
+  }
+  if (positionals.length > 0) {
+    faults.push(`unexpected argument ${quoted(positionals[0])}`);
+  }
+  if (faults.length > 0) throw new UsageError(faults[0]);
+  return given;
 }
 
-function valueOf(token: Token & { kind: "option" }, flag: Flag): string {
-  const { name, value, inlineValue } = token;
-  if (flag.type === "boolean") return value ?? "true";
-  if (value === undefined) throw new UsageError(`--${name} needs a value`);
-  if (!inlineValue && !takesAny(flag) && /^-[^\d.]/.test(value)) { // more likely the next option
-    throw new UsageError(
-      `--${name} needs a value; if it is ${quoted(value)}, write --${name}=…`,
+/**
+ * Writes each option as `--name=value`, the one form in which parseArgs reads every
+ * value alike: it does not read `-n2k`, nor a value that is empty or begins with a
+ * hyphen.
+ *
+ * @param faults Gets a line for each option that lacks its value.
+ */
+function inLongForm(
+  args: string[],
+  flags: (Flag & { name: string })[],
+  faults: string[],
+): string[] {
+  const long: string[] = [];
+  const rest = [...args];
+  for (let arg: string | undefined; (arg = rest.shift()) !== undefined;) {
+    if (arg === "--") return [...long, arg, ...rest];
+    const [, letter, joined] = /^-(\w)(.*)$/s.exec(arg) ?? [];
+    const flag = flags.find(({ short, name }) =>
+      letter === undefined ? arg === `--${name}` : short === letter
     );
+    if (!flag) long.push(letter === undefined ? arg : `-${letter}`);
+    else if (joined?.startsWith("=")) long.push(`--${flag.name}${joined}`);
+    else if (flag.value === undefined) {
+      long.push(`--${flag.name}=true`);
+      if (joined) rest.unshift(`-${joined}`);
+    } else if (joined) long.push(`--${flag.name}=${joined}`);
+    else if (lacksValue(flag, rest[0])) {
+      const instead = rest[0] === undefined
+        ? ""
+        : `; if it is ${quoted(rest[0])}, write --${flag.name}=…`;
+      faults.push(`--${flag.name} needs a value${instead}`);
+    } else long.push(`--${flag.name}=${rest.shift()}`);
   }
-  return value;
+  return long;
 }
 
-/** The text that `--help` prints. */
-export function helpText({ name, summary, flags }: Command): string {
-  const rows = Object.entries({ ...flags, ...COMMON_FLAGS } as Flags)
-    .map(([name, flag]) => {
-      const left = flag.positional
-        ? `  [${name}]`
-        : `  ${flag.short ? `-${flag.short},` : "   "} --${kebab(name)}` +
-          (flag.type === "boolean"
-            ? ""
-            : ` <${"min" in flag ? "n" : flag.placeholder ?? "text"}>`);
-      return [left, flag.help + defaultText(flag)];
-    });
-  const width = Math.max(...rows.map(([left]) => left.length));
-  const arguments_ = Object.entries(flags)
-    .filter(([, flag]) => flag.positional)
-    .map(([name]) => ` [${name}]`).join("");
-  return [
-    summary,
-    "",
-    `Usage: ws-random ${name}${arguments_} [options]`,
-    "",
-    ...rows.map(([left, right]) => `${left.padEnd(width)}  ${right}`),
-    "",
-    "Numbers may be written 10k, 2m or 1_000_000.",
-  ].join("\n");
+/** Whether what follows an option is more likely the next one. */
+function lacksValue({ any }: Flag, next: string | undefined): boolean {
+  return next === undefined || (!any && /^-[^\d.]/.test(next));
 }
 
-function defaultText(flag: Flag): string {
-  if (!("default" in flag)) return "";
-  const env = flag.env ? `, or $${flag.env}` : "";
-  return ` [default: ${flag.default}${env}]`;
+/** The part of a name's letters that may be misspelt. */
+const MISSPELT = 1 / 3;
+
+/** The name that was meant, if there is one that is spelt nearly like this. */
+export function closest(given: string, names: string[]): string | undefined {
+  const name = closestString(given, names);
+  const letters = levenshteinDistance(given, name);
+  return letters <= name.length * MISSPELT ? name : undefined;
+}
+
+function unknownOption(
+  arg: string,
+  named: Map<string, unknown>,
+  foreign: Record<string, string>,
+): string {
+  const option = arg.replace(/=.*/s, "");
+  const instead = Object.hasOwn(foreign, option) ? foreign[option] : undefined;
+  const meant = closest(option.slice(2), [...named.keys()]);
+  const advice = instead ?? (meant && `did you mean --${meant}?`);
+  return `unknown option ${cut(option, 100)}${advice ? `; ${advice}` : ""}`;
 }
 
 /** `maxMessage` -> `max-message` */
-function kebab(name: string): string {
+export function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-/** The value of an option or variable, checked and of the right type. */
-function convert(
-  option: string,
-  given: string,
-  flag: Flag,
-): string | number | boolean {
-  if (given === "" && !takesAny(flag)) {
-    throw new UsageError(`${option} needs a value`);
-  }
-  try {
-    if (flag.type === "boolean") return parseBoolean(given);
-    if ("min" in flag) return parseNumber(given, flag);
-    return flag.check?.(given) ?? given;
-  } catch (error) {
-    throw new UsageError(
-      `${option}: ${quoted(given)} ${(error as Error).message}`,
-    );
-  }
+/** Parses a text, and says of which option it is if that cannot be done. */
+function convert(option: string, flag: Flag) {
+  return (before: unknown, given: string): unknown => {
+    if (given === "" && !flag.any) {
+      throw new UsageError(`${option} needs a value`);
+    }
+    try {
+      return flag.parse(given, before);
+    } catch (error) {
+      throw new UsageError(
+        `${option}: ${quoted(given)} ${(error as Error).message}`,
+      );
+    }
+  };
 }
 
 /** Text of the user's as a message repeats it: cut, and without a password. */
 function quoted(text: string): string {
   const hidden = text.replace(/^(\w+:\/\/)?([^:]*):.*@/s, "$1$2:***@");
   return JSON.stringify(cut(hidden, 100));
-}
-
-function parseBoolean(text: string): boolean {
-  if (text !== "true" && text !== "false") {
-    throw new Error("is neither true nor false");
-  }
-  return text === "true";
-}
-
-const UNITS: Record<string, string> = { "": "", k: "e3", m: "e6" };
-
-/** `10k`, `2.5m`, `1_000_000` or `0.5`. */
-function parseNumber(text: string, { type, min, max }: NumberFlag): number {
-  const match = /^(\d+(?:_\d+)*(?:\.\d+)?)([km]?)$/i.exec(text);
-  // As one literal, or 1.001k would not be 1001.
-  const value = match
-    ? Number(
-      match[1].replaceAll("_", "") + UNITS[match[2].toLowerCase()],
-    )
-    : NaN;
-  if (
-    !(value >= min && value <= max) ||
-    (type === "integer" && !Number.isInteger(value))
-  ) {
-    const kind = type === "integer" ? "a whole number" : "a number";
-    throw new Error(`is not ${kind} from ${min} to ${max}`);
-  }
-  return value;
 }

@@ -58,7 +58,7 @@ export interface Settings {
   /** Most requests in one message; more than 1 by {@linkcode LINES_PROTOCOL}. */
   batch: number;
   retries: number;
-  /** Seconds without an answer until a connection counts as dead. */
+  /** Milliseconds without an answer until a connection counts as dead. */
   timeout: number;
   /** Milliseconds from one call of `watch` to the next. */
   tick: number;
@@ -112,7 +112,7 @@ export class ClientConnection {
     this.#settings = owner.settings;
     const { window, timeout, tick } = owner.settings;
     this.#window = window;
-    this.#watchdog = new Watchdog(timeout * 1000, tick);
+    this.#watchdog = new Watchdog(timeout, tick);
     this.#inFlight = new InFlight(
       window,
       (index) => this.#requests.overtake(index),
@@ -252,7 +252,7 @@ export class ClientConnection {
       responses: this.#responses,
     });
     if (trouble === "silent") {
-      const message = `no answer for ${this.#settings.timeout} s`;
+      const message = `no answer for ${this.#settings.timeout / 1000} s`;
       this.#break({ message, fatal: false });
     } else if (trouble === "wrong") {
       const message =

@@ -43,14 +43,7 @@ export function connector(options: ClientOptions): () => WebSocket {
 
 function prepare({ url, ca, header }: ClientOptions): Handshake {
   const target = new URL(url);
-  const headers = new Headers();
-  for (const line of header) {
-    const [name, value] = line.split(/:\s*(.*)/s, 2);
-    const cookies = /^cookie$/i.test(name) && headers.get(name);
-    // There is only one (RFC 6265 section 5.4), and no comma in it.
-    if (cookies) headers.set(name, `${cookies}; ${value}`);
-    else headers.append(name, value);
-  }
+  const headers = new Headers(header);
   if ((target.username || target.password) && !headers.has("authorization")) {
     // Deno 2.6 leaves it out.
     const user = decodeURIComponent(`${target.username}:${target.password}`);

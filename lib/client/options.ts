@@ -1,10 +1,16 @@
 /**
- * The table of the client's options, and that of the demo.
+ * The table of the client's options, and that of the demo. Times are in milliseconds.
  *
  * @module
  */
 
 import type { Command, Options } from "../cli/flags.ts";
+import { boolean, decimal, integer, text, time } from "../cli/values.ts";
+
+const SEND = "What to send";
+const EXTENT = "How much, and for how long";
+const ROUTE = "Over which route";
+const OUTPUT = "Output";
 
 /** `ws-random client` */
 export const clientCommand = {
@@ -12,87 +18,125 @@ export const clientCommand = {
   summary: "Send requests, print the responses and check every one.",
   flags: {
     url: {
-      type: "text",
       positional: true,
       default: "ws://127.0.0.1:8000/ws",
-      check: checkUrl,
+      parse: parseUrl,
       help: "the server; http(s):// is taken as ws(s)://",
     },
+    message: {
+      group: SEND,
+      value: "text",
+      default: "Message {i}",
+      any: true,
+      parse: text,
+      help: "text of a request; {i} is 1, 2, 3, …",
+    },
+    batch: {
+      group: SEND,
+      short: "b",
+      value: "n",
+      default: "1",
+      parse: integer(1, 1000),
+      help: "requests per message, at most; more than 1 by ws-random.lines",
+    },
     count: {
-      type: "integer",
+      group: EXTENT,
       short: "n",
-      default: 10_000,
-      min: 1,
-      max: 1_000_000_000,
+      value: "n",
+      default: "10000",
+      parse: integer(1, 1_000_000_000),
       help: "requests in all",
     },
     connections: {
-      type: "integer",
+      group: EXTENT,
       short: "c",
-      default: 1,
-      min: 1,
-      max: 60_000,
+      value: "n",
+      default: "1",
+      parse: integer(1, 60_000),
       help: "share the requests among so many connections",
     },
     window: {
-      type: "integer",
+      group: EXTENT,
       short: "w",
-      min: 1,
-      max: 1_000_000,
+      value: "n",
+      parse: integer(1, 1_000_000),
       help: "unanswered requests per connection; 1 is strict ping-pong " +
         "[default: 1000, or 1 MiB of them if that is less]",
     },
-    batch: {
-      type: "integer",
-      short: "b",
-      default: 1,
-      min: 1,
-      max: 1000,
-      help: "requests per message, at most; more than 1 by ws-random.lines",
-    },
-    message: {
-      type: "text",
-      default: "Message {i}",
-      any: true,
-      help: "text of a request; {i} is 1, 2, 3, …",
-    },
     rate: {
-      type: "decimal",
-      min: 0.001,
-      max: 1_000_000,
+      group: EXTENT,
+      value: "n",
+      parse: decimal(0.001, 1_000_000),
       help: "requests per second, evenly spaced; unlimited if not given",
     },
     timeout: {
-      type: "decimal",
-      default: 10,
-      min: 0.1,
-      max: 86_400,
-      help: "seconds without an answer until a connection counts as dead",
+      group: EXTENT,
+      value: "time",
+      default: "10s",
+      parse: time("100ms", "24h"),
+      help: "without an answer for so long, a connection counts as dead",
     },
     retries: {
-      type: "integer",
-      default: 5,
-      min: 0,
-      max: 1_000_000,
+      group: EXTENT,
+      value: "n",
+      default: "5",
+      parse: integer(0, 1_000_000),
       help: "reconnects in a row without progress before giving up",
     },
     ca: {
-      type: "text",
-      placeholder: "file",
+      group: ROUTE,
+      value: "file",
+      parse: text,
       help: "PEM file of a private authority to trust, for wss",
     },
     header: {
-      type: "list",
-      placeholder: "name: value",
-      check: checkHeader,
+      group: ROUTE,
+      value: "name: value",
+      none: new Headers(),
+      parse: addHeader,
       help: "send this header with the handshake; may be repeated",
     },
-    quiet: { type: "boolean", short: "q", help: "no response lines" },
+    quiet: {
+      group: OUTPUT,
+      short: "q",
+      none: false,
+      parse: boolean,
+      help: "no response lines",
+    },
     json: {
-      type: "boolean",
+      group: OUTPUT,
+      none: false,
+      parse: boolean,
       help: "the report as JSON on stdout, no response lines",
     },
-    histogram: { type: "boolean", help: "draw the numbers received" },
+    histogram: {
+      group: OUTPUT,
+      none: false,
+      parse: boolean,
+      help: "draw the numbers received",
+    },
+  },
+  foreign: {
+    "-k": "certificates are always checked; --ca <file> trusts your own",
+    "--insecure":
+      "certificates are always checked; --ca <file> trusts your own",
+    "--cacert": "it is --ca <file> here",
+    "--origin": 'write --header "Origin: https://example.com"',
+    "--host": "it is part of the URL: ws://127.0.0.1:8000/ws",
+    "-p": "the port is part of the URL: ws://127.0.0.1:8000/ws",
+    "--port": "it is part of the URL: ws://127.0.0.1:8000/ws",
+    "-o": "responses go to stdout: write > file, or --json > file",
+    "--output": "responses go to stdout: write > file, or --json > file",
+    "-v": "the report tells why connections broke; --json tells all of it",
+    "--verbose":
+      "the report tells why connections broke; --json tells all of it",
+    "--no-color": "set the environment variable NO_COLOR=1",
+    "-d": "it is --message <text> here",
+    "--data": "it is --message <text> here",
+    "-t": "it is --timeout <time> here",
+    "--size": "the size is that of --message <text>",
+    "-r": "it is --rate <n> here",
+    "--proxy": "a proxy is taken from HTTP_PROXY, HTTPS_PROXY and NO_PROXY",
   },
 } as const satisfies Command;
 
@@ -109,7 +153,7 @@ export const demoCommand = {
   flags: demoFlags,
 } as const satisfies Command;
 
-function checkUrl(text: string): string {
+function parseUrl(text: string): URL {
   const url = URL.parse(text.replace(/^http(?=s?:)/i, "ws"));
   if (!url || !/^wss?:$/.test(url.protocol)) {
     throw new Error("is not a URL like ws://127.0.0.1:8000/ws");
@@ -120,7 +164,7 @@ function checkUrl(text: string): string {
     throw new Error("has a % in its user or password that is not %25");
   }
   url.hash = ""; // never sent, and the WebSocket constructor refuses it
-  return url.href;
+  return url;
 }
 
 /** Headers that Deno sends itself: its `WebSocket` drops another value or sends it as
@@ -128,23 +172,27 @@ function checkUrl(text: string): string {
 const HANDSHAKE_HEADERS =
   /^(?:host|connection|upgrade|user-agent|transfer-encoding|content-length|sec-websocket-.*)$/i;
 
-function checkHeader(text: string): string {
+function addHeader(text: string, before: Headers): Headers {
   const [name, value] = text.split(/:\s*(.*)/s, 2);
   if (HANDSHAKE_HEADERS.test(name)) {
     throw new Error(`is not possible: Deno sends its own ${name}`);
   }
+  const headers = new Headers(before);
   try {
     if (value === undefined) throw new TypeError();
-    new Headers([[name, value]]);
+    // There is only one Cookie (RFC 6265 section 5.4), and no comma in it.
+    const cookies = /^cookie$/i.test(name) && headers.get(name);
+    if (cookies) headers.set(name, `${cookies}; ${value}`);
+    else headers.append(name, value);
   } catch {
     throw new Error("is not a header like Authorization: Bearer secret");
   }
-  return text;
+  return headers;
 }
 
 /** A URL without its password. */
-export function publicUrl(text: string): string {
-  const url = new URL(text);
-  if (url.password) url.password = "***";
-  return url.href;
+export function publicUrl(url: URL): string {
+  const shown = new URL(url);
+  if (shown.password) shown.password = "***";
+  return shown.href;
 }

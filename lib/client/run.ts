@@ -86,7 +86,7 @@ export class Run implements Owner {
       batch: Math.max(1, Math.min(options.batch, batch)),
       retries: options.retries,
       timeout,
-      tick: Math.min(TICK_MS, timeout * 1000 / TIMEOUT_TICKS),
+      tick: Math.min(TICK_MS, timeout / TIMEOUT_TICKS),
     };
     this.#listener = listener;
     this.#connections = Array.from(

@@ -1,10 +1,11 @@
 /**
- * The table of the server's options.
+ * The table of the server's options. Times are in milliseconds.
  *
  * @module
  */
 
 import type { Command, Options } from "../cli/flags.ts";
+import { boolean, integer, text, time } from "../cli/values.ts";
 
 /** Deno does not receive longer messages. */
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
@@ -12,82 +13,101 @@ const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 /** Each takes some 10 MB, busy or not. */
 const MAX_WORKERS = 256;
 
+const LISTEN = "Where to listen";
+const ADMIT = "Whom to admit, and how much";
+
 /** `ws-random server` */
 export const serverCommand = {
   name: "server",
   summary: "Serve the page and the WebSocket endpoint.",
   flags: {
     host: {
-      type: "text",
+      group: LISTEN,
+      value: "text",
       default: "127.0.0.1",
       env: "HOST",
+      parse: parseHost,
       help: "address to listen on; 0.0.0.0 for all",
     },
     port: {
-      type: "integer",
+      group: LISTEN,
       short: "p",
-      default: 8000,
+      value: "n",
+      default: "8000",
       env: "PORT",
-      min: 0,
-      max: 65535,
+      parse: integer(0, 65_535),
       help: "port to listen on; 0 takes a free one",
     },
+    cert: {
+      group: LISTEN,
+      value: "file",
+      parse: text,
+      help: "PEM file of the certificate chain, for https and wss",
+    },
+    key: {
+      group: LISTEN,
+      value: "file",
+      parse: text,
+      help: "PEM file of its private key",
+    },
+    reusePort: {
+      group: LISTEN,
+      none: false,
+      parse: boolean,
+      help: "let several processes listen on one port (Linux)",
+    },
+    workers: {
+      group: LISTEN,
+      value: "n",
+      default: "1",
+      parse: parseWorkers,
+      help: "threads that share the port; max for one a core (Linux)",
+    },
     allowOrigin: {
-      type: "list",
-      check: checkOrigin,
+      group: ADMIT,
+      value: "text",
+      none: [],
+      parse: (text: string, before: readonly string[]): readonly string[] => [
+        ...before,
+        parseOrigin(text),
+      ],
       help: "let pages of this origin connect too; may be repeated; * for any",
     },
     maxConnections: {
-      type: "integer",
-      default: 10_000,
-      min: 1,
-      max: 1_000_000,
+      group: ADMIT,
+      value: "n",
+      default: "10000",
+      parse: integer(1, 1_000_000),
       help: "open connections; more get 503",
     },
     maxMessage: {
-      type: "integer",
-      default: 65_536,
-      min: 1,
-      max: MAX_MESSAGE_BYTES,
+      group: ADMIT,
+      value: "n",
+      default: "65536",
+      parse: integer(1, MAX_MESSAGE_BYTES),
       help: "bytes of a message; larger ones close with 1009",
     },
     maxBacklog: {
-      type: "integer",
-      default: 25_165_824,
-      min: 1024,
-      max: 1_073_741_824,
+      group: ADMIT,
+      value: "n",
+      default: "25165824",
+      parse: integer(1024, 1_073_741_824),
       help: "bytes waiting for slow readers of a worker; over it those that " +
         "do not read get 1008",
     },
     idleTimeout: {
-      type: "decimal",
-      default: 30,
-      min: 0,
-      max: 86_400,
-      help: "seconds until a silent peer is dropped; 0 for never",
+      group: ADMIT,
+      value: "time",
+      default: "30s",
+      parse: time("0s", "24h"),
+      help: "a peer that is silent for so long is dropped; 0 for never",
     },
     grace: {
-      type: "decimal",
-      default: 5,
-      min: 0,
-      max: 3600,
-      help: "seconds for open connections at shutdown",
-    },
-    cert: {
-      type: "text",
-      help: "PEM file of the certificate chain, for https and wss",
-    },
-    key: { type: "text", help: "PEM file of its private key" },
-    reusePort: {
-      type: "boolean",
-      help: "let several processes listen on one port (Linux)",
-    },
-    workers: {
-      type: "text",
-      default: "1",
-      placeholder: "n",
-      check: checkWorkers,
-      help: "threads that share the port; max for one a core (Linux)",
+      group: ADMIT,
+      value: "time",
+      default: "5s",
+      parse: time("0s", "1h"),
+      help: "how long open connections may take at shutdown",
     },
   },
 } as const satisfies Command;
@@ -95,7 +115,12 @@ export const serverCommand = {
 /** What `ws-random server` takes. */
 export type ServerOptions = Options<typeof serverCommand.flags>;
 
-function checkOrigin(text: string): string {
+/** An IPv6 address may be written as in a URL. */
+function parseHost(text: string): string {
+  return text.replace(/^\[(.*)\]$/, "$1");
+}
+
+function parseOrigin(text: string): string {
   if (text === "*") return text;
   const origin = URL.parse(text)?.origin ?? "null";
   if (origin === "null") {
@@ -104,10 +129,11 @@ function checkOrigin(text: string): string {
   return origin;
 }
 
-function checkWorkers(text: string): string {
-  const count = /^\d+$/.test(text) ? Number(text) : 0;
-  if (text !== "max" && !(count >= 1 && count <= MAX_WORKERS)) {
+function parseWorkers(text: string): number {
+  if (text === "max") return navigator.hardwareConcurrency;
+  try {
+    return integer(1, MAX_WORKERS)(text);
+  } catch {
     throw new Error(`is not max or a whole number from 1 to ${MAX_WORKERS}`);
   }
-  return text;
 }

@@ -26,11 +26,6 @@ type ToWorker = [ServerOptions, memory: SharedArrayBuffer, index: number];
  * not shut down. */
 type FromWorker = { url: string } | { ended?: string };
 
-/** How many workers a value of `--workers` means. */
-export function workerCount(text: string): number {
-  return text === "max" ? navigator.hardwareConcurrency : Number(text);
-}
-
 /** Whether this thread is a worker; `import.meta.main` is true in one, too. */
 export function isWorker(): boolean {
   return "DedicatedWorkerGlobalScope" in globalThis;
@@ -50,11 +45,11 @@ export class Workers {
   #onEmpty = () => {};
 
   /** @param module What each worker runs; it calls {@linkcode work}. */
-  constructor(module: string, options: ServerOptions, count: number) {
+  constructor(module: string, options: ServerOptions) {
     this.#module = module;
-    this.#count = count;
-    this.#options = { ...options, workers: "1", reusePort: true };
-    this.#memory = Metrics.memory(count);
+    this.#options = { ...options, workers: 1, reusePort: true };
+    this.#memory = Metrics.memory(options.workers);
+    this.#count = options.workers;
     this.metrics = new Metrics(this.#memory);
   }
 
@@ -118,7 +113,7 @@ export class Workers {
   async shutdown(): Promise<void> {
     this.#draining = true;
     const empty = new Promise<void>((resolve) => this.#onEmpty = resolve);
-    const milliseconds = this.#options.grace * 1000 + BEYOND_GRACE_MS;
+    const milliseconds = this.#options.grace + BEYOND_GRACE_MS;
     const timer = setTimeout(() => this.#onEmpty(), milliseconds);
     for (const worker of this.#running.values()) {
       worker.postMessage("shut down");

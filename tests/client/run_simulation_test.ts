@@ -81,6 +81,7 @@ async function simulate(schedule: Schedule): Promise<void> {
     ...parseFlags(clientCommand, []),
     ...rest,
     rate: rate ?? undefined,
+    timeout: rest.timeout * 1000,
   };
   const { count, connections, message } = options;
   const network = new Network({
@@ -91,7 +92,7 @@ async function simulate(schedule: Schedule): Promise<void> {
     ),
     window: options.window!,
     lines: options.batch > 1,
-    timeout: options.timeout,
+    timeout: rest.timeout,
   });
 
   let outcome: Outcome | undefined;

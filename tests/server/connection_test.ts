@@ -228,7 +228,7 @@ test("a message in fragments is one request", () =>
   }));
 
 test("a silent peer is pinged; one that does not answer is dropped", () =>
-  withServer({ idleTimeout: 1 }, async (ws, server) => {
+  withServer({ idleTimeout: 1000 }, async (ws, server) => {
     using vanished = await RawSocket.open(portOf(ws));
     using alive = await RawSocket.open(portOf(ws));
     assertEquals((await alive.frame())?.opcode, PING);

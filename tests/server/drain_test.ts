@@ -46,7 +46,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
 }
 
 test("50 peers that ask one by one without a pause all see 1001", async () => {
-  const server = await startServer({ port: 0, grace: 1 });
+  const server = await startServer({ port: 0, grace: 1000 });
   const peers = Array.from({ length: 50 }, async () => {
     using socket = await RawSocket.open(portOf(server.url));
     for (;;) {
@@ -63,7 +63,7 @@ test("50 peers that ask one by one without a pause all see 1001", async () => {
 });
 
 test("peers that go on asking with 1,000 requests in flight all see 1001", async () => {
-  const server = await startServer({ port: 0, grace: 2 });
+  const server = await startServer({ port: 0, grace: 2000 });
   const one = frame(TEXT, "and one more");
   const peers = Array.from({ length: 5 }, async () => {
     using socket = await RawSocket.open(portOf(server.url));
