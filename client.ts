@@ -13,12 +13,8 @@ import {
   runCommand,
 } from "./lib/cli/command.ts";
 import { clientCommand, type ClientOptions } from "./lib/client/options.ts";
-import {
-  createReport,
-  type Report,
-  reportText,
-  verdict,
-} from "./lib/client/report.ts";
+import { createReport, type Report } from "./lib/client/report.ts";
+import { reportText, verdict } from "./lib/client/summary.ts";
 import { longestRequest } from "./lib/client/requests.ts";
 import { Run, UNSPLIT_BYTES } from "./lib/client/run.ts";
 import { histogram } from "./lib/client/histogram.ts";

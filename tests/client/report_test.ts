@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { parseFlags } from "../../lib/cli/flags.ts";
 import { clientCommand } from "../../lib/client/options.ts";
-import { createReport, reportText, verdict } from "../../lib/client/report.ts";
+import { createReport } from "../../lib/client/report.ts";
+import { reportText, verdict } from "../../lib/client/summary.ts";
 import {
   type Counters,
   createCounters,
