@@ -1,0 +1,64 @@
+import { assert, assertEquals } from "@std/assert";
+import { decodeFromCompressedBase64 } from "hdr-histogram-js";
+import { Durations, Pauses } from "../../lib/client/time.ts";
+import { pureTest as test } from "../../harness/tests.ts";
+
+test("Durations tell percentiles to within 0.1 %", () => {
+  const durations = new Durations();
+  assertEquals([durations.count, durations.percentiles().max], [0, null]);
+  for (let i = 1; i <= 100_000; i++) durations.add(i / 10);
+  const { p50, p90, p99, "p99.9": p999, max } = durations.percentiles();
+  const near = (actual: number | null, exact: number) =>
+    assert(Math.abs(actual! / exact - 1) <= 0.001, `${actual} for ${exact}`);
+  near(p50, 5000);
+  near(p90, 9000);
+  near(p99, 9900);
+  near(p999, 9990);
+  near(max, 10_000);
+});
+
+test("Durations hold microseconds and days", () => {
+  const durations = new Durations();
+  for (const milliseconds of [-1, 0, 0.001, 0.25, 172_800_000]) {
+    durations.add(milliseconds);
+  }
+  const { p50, max } = durations.percentiles();
+  assertEquals([durations.count, p50], [5, 0.001]);
+  assert(Math.abs(max! / 172_800_000 - 1) <= 0.001, `${max}`);
+  durations.reset();
+  assertEquals([durations.count, durations.percentiles().p50], [0, null]);
+});
+
+test("Durations are read by others as they are written", () => {
+  const durations = new Durations();
+  for (const milliseconds of [1, 2, 3]) durations.add(milliseconds);
+  const read = decodeFromCompressedBase64(durations.toBase64());
+  assertEquals([read.totalCount, read.getValueAtPercentile(50)], [3, 2000]);
+});
+
+test("Pauses begin when a request is due, or when the response before came", () => {
+  const pauses = new Pauses();
+  pauses.answered(10, 4); // nothing came before: since it was due
+  pauses.answered(15, 4); // since 10
+  pauses.answered(40, 38); // nothing was due before 38
+  pauses.answered(40, 38); // with the one before
+  pauses.unanswered(100, 60);
+  assertEquals(pauses.longest, [
+    { at: 60, length: 40 },
+    { at: 4, length: 6 },
+    { at: 10, length: 5 },
+    { at: 38, length: 2 },
+  ]);
+});
+
+test("Pauses keep the ten longest", () => {
+  const pauses = new Pauses();
+  for (const length of [3, 11, 1, 9, 12, 5, 7, 2, 10, 4, 8, 6]) {
+    pauses.answered(length, 0);
+    pauses.answered(0, 0); // the next one counts from 0
+  }
+  assertEquals(
+    pauses.longest.map(({ length }) => length),
+    [12, 11, 10, 9, 8, 7, 6, 5, 4, 3],
+  );
+});
