@@ -1,19 +1,21 @@
 /**
- * `deno task test`: runs the tests by the command that the task gives. First those
- * that can share the machine, four files at a time; then, one by one, those that
- * need it for themselves. `--record` writes how long each file took into
- * CONTRIBUTING.md; all else is for `deno test`, and files or folders choose.
+ * `deno task test`: runs the tests by the command that the task gives, in groups:
+ * first those that can share the machine, last those that need it for themselves.
+ * `--record` writes how long each file took into CONTRIBUTING.md; all else is for
+ * `deno test`, and files or folders choose.
  *
  * @module
  */
 
-/** Four files on two cores: most tests wait for processes. */
-const JOBS = 4;
-
-/** Browsers, and servers or proxies under all the load that there can be: beside
- * each other they would wait longer than any user does. */
-const APART =
-  /^tests\/(page\/|deploy\/(caddy|haproxy|nginx)_|server\/(flood|peers)_|linear_)/;
+/** Which files run when, and how many at a time: each is in the first group that
+ * takes it. On two cores, what waits for processes can share them with others;
+ * browsers and proxies under load would wait longer than any user does; and who
+ * compares waits or times must be alone. */
+const GROUPS = [
+  { files: /^tests\/(server\/(flood|peers)_|linear_)/, jobs: 1 },
+  { files: /^tests\/(page\/|deploy\/(caddy|haproxy|nginx)_)/, jobs: 2 },
+  { files: /./, jobs: 4 },
+];
 
 const FOLDER = ".cache/tests";
 const REPORT = `${FOLDER}/report.xml`;
@@ -97,11 +99,12 @@ const command = Deno.args.slice(1, Deno.args.indexOf("--"));
 const given = Deno.args.slice(command.length + 2);
 const options = given.filter((arg) => arg !== "--record" && !exists(arg));
 const paths = given.filter((arg) => arg !== "--record" && exists(arg));
-const files = (paths.length > 0 ? paths : ["tests"]).flatMap(testFiles);
-const phases = [
-  { jobs: JOBS, files: files.filter((file) => !APART.test(file)) },
-  { jobs: 1, files: files.filter((file) => APART.test(file)) },
-];
+let files = (paths.length > 0 ? paths : ["tests"]).flatMap(testFiles);
+const phases = GROUPS.map(({ files: pattern, jobs }) => {
+  const mine = files.filter((file) => pattern.test(file));
+  files = files.filter((file) => !mine.includes(file));
+  return { files: mine, jobs };
+}).reverse();
 
 // Ctrl-C reaches `deno test` too, which names the tests that run.
 let interrupted = false;
@@ -124,6 +127,6 @@ const { passed, failed, ignored } = total;
 const seconds = Math.round((performance.now() - began) / 1000);
 console.log(
   `${failed === 0 ? "ok" : "FAILED"} | ${passed} passed | ${failed} failed | ` +
-    `${ignored} ignored (${seconds}s)`,
+    `${ignored} not run (${seconds}s)`,
 );
 Deno.exit(failed === 0 ? 0 : 1);

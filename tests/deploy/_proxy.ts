@@ -28,8 +28,8 @@ export interface Proxy {
   adapt?(config: string): string;
   /** Turns the file into one that ends TLS, by what it has in comments. */
   withTls(config: string, cert: string, key: string): Promise<string> | string;
-  /** How many of 20 handshakes may be refused while one server drains: 0 if the
-   * proxy asks the other one by itself. */
+  /** How many handshakes may be refused in a second while one server drains: 0 if
+   * the proxy asks the other one by itself. */
   refusals: number;
 }
 

@@ -21,7 +21,7 @@ const CADDY: Proxy = {
       .replace("#tls", "tls")
       .replace("/etc/caddy/ws-random.pem", cert)
       .replace("/etc/caddy/ws-random.key", key),
-  refusals: 5, // one a second
+  refusals: 1,
 };
 
 testProxy(CADDY, test);
