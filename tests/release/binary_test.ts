@@ -89,6 +89,10 @@ test("the binary's usage error and failure are one line", async () => {
   assertMatch(failure.stderr, /^ws-random: cannot reach [^\n]+\n$/);
 });
 
+/** Variables that name proxies, and what needs none. */
+const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"]
+  .flatMap((name) => [name, name.toLowerCase()]);
+
 test("the binary may do no more than the tasks", async () => {
   // `deno compile` writes the permissions as JSON near the end of the file.
   using file = await Deno.open(BINARY);
@@ -110,7 +114,7 @@ test("the binary may do no more than the tasks", async () => {
   assertEquals(allowed, {
     allow_net: [],
     allow_read: [], // any, for --ca, --cert and --key; given up after start
-    allow_env: ["HOST", "PORT", "TERM"],
+    allow_env: ["HOST", "PORT", "TERM", ...PROXIES],
   });
   const { server, client, demo } = config.tasks;
   const flags = [server, client, demo].flatMap(({ command }) =>
@@ -121,7 +125,7 @@ test("the binary may do no more than the tasks", async () => {
     new Set([
       "--allow-net",
       "--allow-env=HOST,PORT",
-      "--allow-env=TERM",
+      `--allow-env=${["TERM", ...PROXIES]}`,
       "--allow-read", // the client's, for --ca; given up after start
       "--allow-read=.", // the server's, to start --workers
     ]),
