@@ -108,7 +108,12 @@ export class RawSocket implements Disposable {
       const extended = await this.read(length === 126 ? 2 : 8);
       length = extended.reduce((sum, byte) => sum * 256 + byte, 0);
     }
-    return { opcode: first & 15, payload: await this.read(length) };
+    const mask = second & 128 ? await this.read(4) : new Uint8Array(4);
+    const payload = await this.read(length);
+    return {
+      opcode: first & 15,
+      payload: payload.map((byte, i) => byte ^ mask[i % 4]),
+    };
   }
 
   /** Reads on to the close frame and returns its code; 1006 if none comes. */

@@ -17,9 +17,8 @@ import { InFlight } from "./in_flight.ts";
 import { CLOSE, LINES_PROTOCOL } from "../protocol.ts";
 import { plural } from "../text.ts";
 import type { Requests } from "./requests.ts";
-import { Watchdog } from "./watchdog.ts";
 import type { Socket, World } from "./environment.ts";
-import { parseResponse } from "../../static/proof.js";
+import { HIGHEST, parseResponse } from "../../static/proof.js";
 
 /** The longest delay before the first reconnect, in milliseconds; each further one is
  * longer by the factor, up to the maximum. Five retries, the default, take 2.5 s on
@@ -49,6 +48,17 @@ function windowAfter(
   return policy && !answered ? 1 : Math.max(1, Math.floor(window / 2));
 }
 
+/** Sockets that a connection has closed and that stay open all the same, each with a
+ * descriptor: a peer that goes silent after the handshake can do that, and nothing
+ * in Deno ends them. With so many the connection gives up. */
+const MOST_HANGING = 16;
+const HANGING_MESSAGE =
+  `it has not ended ${MOST_HANGING} connections that were closed`;
+
+/** Deno's errors for what breaks RFC 6455; others tell that TCP or TLS ended. */
+const MALFORMED =
+  /^(?:Invalid |Reserved bits|Control frame|Ping frame|Frame too large)/;
+
 /** What a run's connections have in common. */
 export interface Settings {
   /** For messages: without a password. */
@@ -58,7 +68,7 @@ export interface Settings {
   /** Most requests in one message; more than 1 by {@linkcode LINES_PROTOCOL}. */
   batch: number;
   retries: number;
-  /** Milliseconds without an answer until a connection counts as dead. */
+  /** Milliseconds without an answer until a request is lost. */
   timeout: number;
   /** Milliseconds from one call of `watch` to the next. */
   tick: number;
@@ -76,8 +86,8 @@ export interface Owner {
   onResponse(response: string): void;
   /** All requests have their responses. */
   onDone(): void;
-  /** A connection broke and gave back what was unanswered. */
-  onBroken(): void;
+  /** An open connection broke, and gave back so many unanswered requests. */
+  onBreak(reason: string, inFlight: number): void;
   /** A connection ended for good; the reason, if it gave up. */
   onGone(reason?: string): void;
 }
@@ -100,50 +110,43 @@ export class ClientConnection {
   /** Valid responses since the window was last doubled. */
   #answeredOfWindow = 0;
 
-  /** On this socket: requests sent, responses of any kind, valid ones. */
-  #sent = 0;
-  #responses = 0;
+  /** Valid responses on this socket. */
   #answered = 0;
-  #watchdog: Watchdog;
+  /** Whether a request came back as it was. */
+  #echoes = false;
+  /** What it waited for at the last tick, the handshake or the oldest request, and
+   * for how many ticks. */
+  #waitsFor: number | undefined;
+  #waited = 0;
+  #hanging = 0;
 
   constructor(owner: Owner) {
     this.#owner = owner;
     this.#requests = owner.requests;
     this.#settings = owner.settings;
-    const { window, timeout, tick } = owner.settings;
-    this.#window = window;
-    this.#watchdog = new Watchdog(timeout, tick);
-    this.#inFlight = new InFlight(
-      window,
-      (index) => this.#requests.overtake(index),
-    );
+    this.#window = owner.settings.window;
+    this.#inFlight = new InFlight(this.#window);
   }
 
   connect(): void {
     this.state = "connecting";
-    this.#sent = this.#responses = 0;
     this.#answered = this.#answeredOfWindow = 0;
-    this.#watchdog.reset();
+    this.#waitsFor = undefined;
+    this.#waited = -1; // the first tick begins to count
     const socket = this.#socket = this.#owner.world.connect();
-    const secure = this.#settings.url.startsWith("wss:");
     let error = "";
-    socket.onopen = () => this.#open(socket.protocol);
+    socket.onopen = () => this.#open(socket);
     socket.onmessage = ({ data }) => this.#receiveMessage(data);
     socket.onerror = (event) => {
       event.preventDefault();
       error = (event as ErrorEvent).message ?? "";
     };
-    socket.onclose = ({ code, reason }) => {
-      if (this.state === "closing") this.drop();
-      else this.#break(describeFailure(code, reason, error, secure));
-    };
+    socket.onclose = ({ code, reason }) => this.#end(code, reason, error);
   }
 
-  #open(protocol: string): void {
-    if (this.#settings.batch > 1 && protocol !== LINES_PROTOCOL) {
-      const message = `does not speak ${LINES_PROTOCOL}; leave out --batch`;
-      return this.#break({ message, fatal: true });
-    }
+  #open(socket: Socket): void {
+    const message = unasked(socket, this.#settings.batch > 1);
+    if (message !== undefined) return this.#break({ message, fatal: true });
     this.state = "open";
     const { counters } = this.#requests;
     if (this.#hasOpened) counters.reconnects++;
@@ -166,13 +169,14 @@ export class ClientConnection {
 
   /** The next message, if a request may be sent now. */
   #nextMessage(now: number): string | undefined {
+    const { counters } = this.#requests;
     let message: string | undefined;
     for (let size = 0; size < this.#settings.batch; size++) {
       const index = this.#borrow(now);
       if (index === undefined) break;
       const text = this.#requests.text(index);
       message = message === undefined ? text : `${message}\n${text}`;
-      this.#sent++;
+      counters.batch = Math.max(counters.batch, size + 1);
     }
     return message;
   }
@@ -190,6 +194,7 @@ export class ClientConnection {
 
   #receiveMessage(data: unknown): void {
     const now = this.#owner.world.now();
+    const nothingYet = this.#requests.counters.answered === 0;
     if (this.#settings.batch > 1 && typeof data === "string") {
       for (const response of data.split("\n")) this.#receive(response, now);
     } else {
@@ -197,11 +202,11 @@ export class ClientConnection {
     }
     if (this.state !== "open") return; // closing: it was counted, no more
     if (this.#requests.done) this.#owner.onDone();
+    else if (this.#echoes && nothingYet) this.#break(this.#echoFailure());
     else this.sendDue(now);
   }
 
   #receive(response: unknown, now: number): void {
-    this.#responses++;
     const { first } = this.#inFlight;
     if (first !== undefined) {
       const number = parseResponse(this.#requests.text(first), response);
@@ -215,21 +220,41 @@ export class ClientConnection {
   }
 
   /** A response that is not the next one: it answers a younger request or one that
-   * was overtaken, or it is a request's wrong answer, or it answers none. */
+   * was passed, or it is a request's wrong answer, or it answers none. */
   #receiveUnexpected(response: unknown, now: number): void {
     const found = this.#requests.answeredBy(response);
-    const sentAt = found && this.#inFlight.take(found.index);
-    if (found && sentAt !== undefined) {
-      this.#requests.accept(found.index, found.number, now - sentAt);
+    const taken = found && this.#inFlight.take(found.index);
+    if (found && taken) {
+      this.#requests.accept(found.index, found.number, now - taken.sentAt);
+      if (taken.passed) this.#requests.overtake(found.index);
       return this.#accepted(response as string);
     }
+    if (typeof response !== "string") {
+      return this.#requests.reject(response, "binary data");
+    }
     const { oldest, first } = this.#inFlight;
-    const wrong = [oldest, first].find((index) =>
-      index !== undefined && typeof response === "string" &&
-      response.startsWith(`${this.#requests.text(index)} `)
-    );
-    if (wrong !== undefined) this.#inFlight.take(wrong);
-    this.#requests.reject(response, wrong);
+    for (const index of [oldest, first]) {
+      if (index === undefined) continue;
+      const request = this.#requests.text(index);
+      if (response === request) {
+        this.#echoes = true;
+        return this.#requests.reject(response, "a request without a number");
+      }
+      if (response.startsWith(`${request} `)) {
+        this.#inFlight.take(index);
+        const reason = `no number from 1 to ${HIGHEST}`;
+        return this.#requests.reject(response, reason, index);
+      }
+    }
+    this.#requests.reject(response, "answers no request in flight");
+  }
+
+  /** A server whose first answer is a request as it was will not do better. */
+  #echoFailure(): Failure {
+    const message = this.#settings.batch > 1
+      ? "it echoes, or answers a message as one request; leave out --batch"
+      : "it echoes; ws-random proves only servers that add a number";
+    return { message, fatal: true };
   }
 
   #accepted(response: string): void {
@@ -242,34 +267,60 @@ export class ClientConnection {
     this.#owner.onResponse(response);
   }
 
+  /** Ends a connection that hangs. It counts ticks, not time: a client that was
+   * itself stopped does not blame its server. */
   watch(): void {
-    const { oldest, size } = this.#inFlight;
-    const trouble = this.#watchdog.check({
-      waits: this.state === "connecting" ||
-        (this.state === "open" && size > 0),
-      oldest,
-      sent: this.#sent,
-      responses: this.#responses,
-    });
-    if (trouble === "silent") {
-      const message = `no answer for ${this.#settings.timeout / 1000} s`;
-      this.#break({ message, fatal: false });
-    } else if (trouble === "wrong") {
-      const message =
-        `${size} of ${this.#sent} requests got something else than their response`;
-      this.#break({ message, fatal: false });
+    const { oldest } = this.#inFlight;
+    const waits = this.state === "connecting" ||
+      (this.state === "open" && oldest !== undefined);
+    if (!waits || oldest !== this.#waitsFor) {
+      this.#waitsFor = oldest;
+      this.#waited = 0;
+      this.#inFlight.mark();
+      return;
     }
+    const { tick, timeout } = this.#settings;
+    if (++this.#waited * tick < timeout) return;
+    const { answered, invalid } = this.#requests.counters;
+    const message = `no answer for ${timeout / 1000} s`;
+    if (answered > 0 || invalid === 0) {
+      return this.#break({ message, fatal: false }, true);
+    }
+    const instead = `${message}, but something that is none`;
+    this.#break({ message: instead, fatal: true }, true);
   }
 
-  /** Gives back what is unanswered, and tries again later or gives up. */
-  #break(failure: Failure): void {
+  /** The socket has ended, but not by this side. */
+  #end(code: number, reason: string, error: string): void {
+    this.#socket = undefined;
+    if (this.state === "closing") return this.drop();
+    if (MALFORMED.test(error)) {
+      this.#requests.reject(null, `breaks the protocol: ${error}`);
+    }
+    const secure = this.#settings.url.startsWith("wss:");
+    this.#break(describeFailure(code, reason, error, secure));
+  }
+
+  /**
+   * Gives back what is unanswered, and tries again later or gives up.
+   *
+   * @param silent Whether it was open, and nothing came for the timeout.
+   */
+  #break(failure: Failure, silent = false): void {
+    if (this.#requests.done) return this.drop();
+    const wasOpen = this.state === "open";
     this.#detach();
-    const unanswered = this.#inFlight.takeAll();
+    const unanswered = this.#inFlight.takeAll(silent);
     this.#requests.giveBack(unanswered);
+    const { message: reason } = failure;
+    if (wasOpen) this.#owner.onBreak(reason, unanswered.length);
     const answered = this.#answered > 0;
     const alone = this.#window === 1 && !answered;
     if (unanswered.length > 0) {
       this.#window = windowAfter(failure, this.#window, answered);
+    }
+    if (this.#hanging > MOST_HANGING) {
+      failure = { message: `${reason}; ${HANGING_MESSAGE}`, fatal: true };
     }
     // A server that closes with 1008 may accept fewer requests at a time.
     const final = failure.policy ? alone : failure.fatal;
@@ -282,7 +333,6 @@ export class ClientConnection {
     this.#owner.after(delay, () => {
       if (this.state === "waiting") this.connect();
     });
-    this.#owner.onBroken();
   }
 
   #giveUpMessage({ message, fatal }: Failure): string {
@@ -302,8 +352,8 @@ export class ClientConnection {
 
   drop(): void {
     if (this.state === "gone") return;
-    this.state = "gone";
     this.#detach();
+    this.state = "gone";
     this.#owner.onGone();
   }
 
@@ -312,6 +362,27 @@ export class ClientConnection {
     if (!socket) return;
     this.#socket = undefined;
     socket.onopen = socket.onmessage = socket.onclose = null;
+    if (this.state === "open") {
+      this.#hanging++;
+      socket.onclose = () => this.#hanging--;
+    }
     socket.close(); // its onerror stays: Deno throws an error that nobody takes
+  }
+}
+
+/** What a handshake was answered with and must not be (RFC 6455 section 4.1), or
+ * `undefined` if nothing. */
+function unasked(
+  { protocol, extensions }: Socket,
+  lines: boolean,
+): string | undefined {
+  if (extensions !== "") {
+    return `chose an extension that was not asked for: ${extensions}`;
+  }
+  if (lines && protocol === "") {
+    return `does not speak ${LINES_PROTOCOL}; leave out --batch`;
+  }
+  if (protocol !== (lines ? LINES_PROTOCOL : "")) {
+    return `chose a subprotocol that was not asked for: ${protocol}`;
   }
 }

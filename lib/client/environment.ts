@@ -12,6 +12,7 @@ import { proxyFor } from "./proxy.ts";
 /** The part of a `WebSocket` that a run uses. */
 export interface Socket {
   readonly protocol: string;
+  readonly extensions: string;
   onopen: ((event: Event) => void) | null;
   onmessage: ((event: MessageEvent) => void) | null;
   onerror: ((event: Event) => void) | null;

@@ -14,18 +14,19 @@ export class InFlight {
   /** The numbers of the oldest one and of the next to be sent. */
   #first = 0;
   #next = 0;
-  /** Overtaken requests, the oldest first: by index, when each was first sent. */
-  #overtaken = new Map<number, number>();
-  #onOvertaken: (index: number) => void;
+  /** The number of the next one when it was last {@linkcode mark}ed. */
+  #marked = 0;
+  /** Those that a younger one was answered before, the oldest first: by index, when
+   * each was first sent. */
+  #passed = new Map<number, number>();
 
-  constructor(most: number, onOvertaken: (index: number) => void) {
+  constructor(most: number) {
     this.#indices = new Uint32Array(most);
     this.#sentAt = new Float64Array(most);
-    this.#onOvertaken = onOvertaken;
   }
 
   get size(): number {
-    return this.#next - this.#first + this.#overtaken.size;
+    return this.#next - this.#first + this.#passed.size;
   }
 
   push(index: number, sentAt: number): void {
@@ -34,18 +35,17 @@ export class InFlight {
     this.#sentAt[slot] = sentAt;
   }
 
-  /** The index of the oldest one that was not overtaken: the next to be
-   * answered. */
+  /** The index of the oldest one that was not passed: the next to be answered. */
   get first(): number | undefined {
     return this.#first === this.#next
       ? undefined
       : this.#indices[this.#first % this.#indices.length];
   }
 
-  /** The index of the oldest, overtaken or not. */
+  /** The index of the oldest, passed or not. */
   get oldest(): number | undefined {
-    if (this.#overtaken.size === 0) return this.first;
-    const [index] = this.#overtaken.keys();
+    if (this.#passed.size === 0) return this.first;
+    const [index] = this.#passed.keys();
     return index;
   }
 
@@ -55,36 +55,46 @@ export class InFlight {
   }
 
   /**
-   * Takes out a request, wherever it is; those sent before it are overtaken.
+   * Takes out a request, wherever it is; those sent before it are passed.
    *
-   * @returns When it was first sent, or `undefined` if it is not in flight.
+   * @returns When it was first sent, and whether it was passed itself, or
+   * `undefined` if it is not in flight.
    */
-  take(index: number): number | undefined {
-    const sentAt = this.#overtaken.get(index);
-    if (this.#overtaken.delete(index)) return sentAt;
+  take(index: number): { sentAt: number; passed: boolean } | undefined {
+    const sentAt = this.#passed.get(index);
+    if (sentAt !== undefined) {
+      this.#passed.delete(index);
+      return { sentAt, passed: true };
+    }
     const { length } = this.#indices;
     let number = this.#first;
     while (number < this.#next && this.#indices[number % length] !== index) {
       number++;
     }
     if (number === this.#next) return undefined;
-    while (this.#first < number) {
-      const overtaken = this.first!;
-      this.#overtaken.set(overtaken, this.shift());
-      this.#onOvertaken(overtaken);
-    }
-    return this.shift();
+    while (this.#first < number) this.#passed.set(this.first!, this.shift());
+    return { sentAt: this.shift(), passed: false };
   }
 
-  /** Takes out all, the oldest first. */
-  takeAll(): Unanswered[] {
-    const all = Array.from(
-      this.#overtaken,
-      ([index, sentAt]) => ({ index, sentAt }),
+  /** Remembers which are in flight now. */
+  mark(): void {
+    this.#marked = this.#next;
+  }
+
+  /**
+   * Takes out all, the oldest first. Those that were passed are lost.
+   *
+   * @param silent Whether those in flight since the {@linkcode mark} are lost, too.
+   */
+  takeAll(silent: boolean): Unanswered[] {
+    const all: Unanswered[] = Array.from(
+      this.#passed,
+      ([index, sentAt]) => ({ index, sentAt, lost: true }),
     );
-    this.#overtaken.clear();
+    this.#passed.clear();
     while (this.first !== undefined) {
-      all.push({ index: this.first, sentAt: this.shift() });
+      const lost = silent && this.#first < this.#marked;
+      all.push({ index: this.first, sentAt: this.shift(), lost });
     }
     return all;
   }

@@ -1,30 +1,25 @@
 /**
- * The report of a run: made from what was counted.
+ * The report of a run: made from what was counted and kept for each request.
  *
  * @module
  */
 
-import { chiSquare, pValue } from "../../static/proof.js";
-import { type Counters, Fate } from "./requests.ts";
+import { uniformity } from "../../static/proof.js";
+import { type Counters, Fate, type Invalid } from "./requests.ts";
 import { cut } from "../text.ts";
 import { VERSION } from "../cli/command.ts";
 import { type ClientOptions, publicUrl } from "./options.ts";
 
-/** Below this p-value the numbers are not uniform: a fair server has it once in a
- * billion runs. */
-const IMPOSSIBLE = 1e-9;
-/** Below this one they may be: a fair server has it once in a thousand runs. */
-export const DOUBTFUL = 0.001;
-/** The fewest numbers that tell anything. */
-export const ENOUGH_NUMBERS = 1000;
-
 /** How much of `--message` the report repeats. */
 const MESSAGE_CHARACTERS = 200;
 
+/** Ranges of request numbers, counted from 1, both ends included. */
+type Ranges = [first: number, last: number][];
+
 /** The figures of a run; `null` where nothing was answered. */
 export interface Report {
-  /** Whether every request has exactly one valid response, in order, and the
-   * numbers may be uniform. */
+  /** Whether every request has exactly one valid response, none was lost or overtaken,
+   * nothing else came, and the numbers may be uniform. */
   ok: boolean;
   version: string;
   /** Of the server, without a password. */
@@ -36,7 +31,7 @@ export interface Report {
   connections: number;
   /** `--window`, `null` if not given; what was in use is `inFlight`. */
   window: number | null;
-  /** The most requests in a message. */
+  /** The most requests that were sent in a message. */
   batch: number;
   /** Requests per second; `null` if unlimited. */
   rate: number | null;
@@ -48,15 +43,23 @@ export interface Report {
   answered: number;
   /** `count - answered` */
   missing: number;
-  /** Which ones, as ranges of request numbers, both ends included. */
-  missingRequests: [first: number, last: number][];
-  /** Responses that answer no request, or answer theirs with no valid number. */
+  missingRequests: Ranges;
+  /** Requests that had no answer on a connection that stayed open, whatever happened
+   * when they were sent again. */
+  lost: number;
+  lostRequests: Ranges;
+  /** Messages that are no request's valid response. */
   invalid: number;
-  firstInvalid: Counters["firstInvalid"];
-  /** Requests that were still unanswered when a younger one was answered. */
+  firstInvalid: Invalid | null;
+  /** Requests answered after a younger one, on the same connection. */
   overtaken: number;
-  /** Requests sent again after a connection broke. */
+  /** Requests sent again, for their connection ended. */
   resent: number;
+  /** Each end of an open connection that was not the client's own: when, in
+   * milliseconds from the start, why, and with how many unanswered requests. */
+  breaks: { atMs: number; reason: string; inFlight: number }[];
+  /** Connections that gave up. */
+  gaveUp: number;
   /** Connections opened to replace one that broke. */
   reconnects: number;
   /** Most requests that were unanswered on one connection at a time. */
@@ -74,8 +77,11 @@ export interface Report {
     mean: number | null;
     /** Pearson's statistic against the uniform distribution. */
     chiSquare: number | null;
-    /** The probability that uniform numbers give at least that. */
+    /** The probability that uniform numbers give at least that; `null` if there are
+     * too few of them to tell. */
     pValue: number | null;
+    /** Whether they are uniform, in words. */
+    uniform: string;
     /** How often each number came, from 1 on. */
     counts: number[];
   };
@@ -94,30 +100,40 @@ export function createReport(
 ): Report {
   const { fates, sent, invalid, startedAt, endedAt } = counters;
   const { count } = options;
-  const { answered, overtaken, resent, missingRequests } = countFates(fates);
+  const answers = Fate.answered | Fate.answeredAgain;
+  const missing = find(fates, (fate) => (fate & answers) !== Fate.answered);
+  const lost = find(fates, (fate) => (fate & Fate.lost) !== 0);
+  const overtaken = find(fates, (fate) => (fate & Fate.overtaken) !== 0).size;
+  const answered = count - missing.size;
   const seconds = (endedAt - startedAt) / 1000 || 0;
-  const numbers = describeNumbers(counters.numbers);
-  const p = numbers.pValue;
-  const uniform = answered < ENOUGH_NUMBERS || p === null || p >= IMPOSSIBLE;
+  const { verdict, ...numbers } = describeNumbers(counters.numbers);
   return {
-    ok: answered === count && invalid === 0 && overtaken === 0 && uniform,
+    ok: answered === count && lost.size === 0 && invalid === 0 &&
+      overtaken === 0 && verdict !== "impossible",
     version: VERSION,
     url: publicUrl(options.url),
     message: cut(options.message, MESSAGE_CHARACTERS),
     count,
     connections: counters.connections,
     window: options.window ?? null,
-    batch: options.batch,
+    batch: counters.batch,
     rate: options.rate ?? null,
     interrupted,
     sent,
     answered,
-    missing: count - answered,
-    missingRequests,
+    missing: missing.size,
+    missingRequests: missing.ranges,
+    lost: lost.size,
+    lostRequests: lost.ranges,
     invalid,
     firstInvalid: counters.firstInvalid,
     overtaken,
-    resent,
+    resent: find(fates, (fate) => (fate & Fate.resent) !== 0).size,
+    breaks: counters.breaks.map(({ at, ...rest }) => ({
+      atMs: round(at - startedAt, 3),
+      ...rest,
+    })),
+    gaveUp: counters.gaveUp,
     reconnects: counters.reconnects,
     inFlight: counters.inFlight,
     seconds: round(seconds, 3),
@@ -127,22 +143,18 @@ export function createReport(
   };
 }
 
-function countFates(fates: Uint8Array) {
-  let [answered, overtaken, resent] = [0, 0, 0];
-  const missingRequests: [first: number, last: number][] = [];
+/** Finds requests by what was kept for each: how many, and which. */
+function find(fates: Uint8Array, wanted: (fate: number) => boolean) {
+  const ranges: Ranges = [];
+  let size = 0;
   for (let index = 0; index < fates.length; index++) {
-    const fate = fates[index];
-    if (fate & Fate.overtaken) overtaken++;
-    if (fate & Fate.resent) resent++;
-    if (fate & Fate.answered && !(fate & Fate.answeredAgain)) {
-      answered++;
-      continue;
-    }
-    const last = missingRequests.at(-1);
+    if (!wanted(fates[index])) continue;
+    size++;
+    const last = ranges.at(-1);
     if (last && last[1] === index) last[1]++;
-    else missingRequests.push([index + 1, index + 1]);
+    else ranges.push([index + 1, index + 1]);
   }
-  return { answered, overtaken, resent, missingRequests };
+  return { size, ranges };
 }
 
 /** Exact percentiles, by sorting a copy of the latencies. */
@@ -165,18 +177,20 @@ function percentiles({ fates, latencies, sent }: Counters) {
   };
 }
 
-function describeNumbers(counts: number[]): Report["numbers"] {
+function describeNumbers(counts: number[]) {
   const total = counts.reduce((sum, n) => sum + n, 0);
   const sum = counts.reduce((sum, n, index) => sum + n * (index + 1), 0);
-  const statistic = chiSquare(counts);
+  const { chiSquare, pValue, verdict, text } = uniformity(counts);
   const some = <T>(value: T) => total === 0 ? null : value;
   return {
     min: some(counts.findIndex((n) => n > 0) + 1),
     max: some(counts.findLastIndex((n) => n > 0) + 1),
     mean: some(round(sum / total, 3)),
-    chiSquare: some(round(statistic, 3)),
-    pValue: some(Number(pValue(statistic).toPrecision(4))),
+    chiSquare: some(round(chiSquare, 3)),
+    pValue: pValue === null ? null : Number(pValue.toPrecision(4)),
+    uniform: text,
     counts,
+    verdict,
   };
 }
 

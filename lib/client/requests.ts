@@ -14,11 +14,34 @@ export const Fate = {
   answered: 1,
   /** One more was accepted, which must not happen. */
   answeredAgain: 2,
-  /** A younger request was answered before it. */
+  /** It was answered after a younger one, on its own connection. */
   overtaken: 4,
-  /** It was sent again, by another connection. */
+  /** It was sent again, for its connection ended. */
   resent: 8,
+  /** It had no answer on a connection that stayed open. */
+  lost: 16,
 } as const;
+
+/** A message that is no valid response. */
+export interface Invalid {
+  /** Whose response it should have been, counted from 1; `null` if it is no
+   * request's. */
+  request: number | null;
+  /** What is wrong with it. */
+  reason: string;
+  /** The start of its text; `null` if it has none that could be read. */
+  response: string | null;
+}
+
+/** The end of a connection that was not the client's own. */
+export interface Break {
+  /** On the clock of the run, in milliseconds. */
+  at: number;
+  /** Why, in words. */
+  reason: string;
+  /** Requests that were unanswered on it. */
+  inFlight: number;
+}
 
 /** What is counted and kept while a run goes on. */
 export interface Counters {
@@ -32,17 +55,20 @@ export interface Counters {
   sent: number;
   /** Valid responses accepted, for the progress bar: the report counts `fates`. */
   answered: number;
-  /** Responses that answer no request, or not as they should. */
+  /** Messages that are no valid response. */
   invalid: number;
-  /** The first of them: to which request, counted from 1, or `null` if it
-   * answers none, and the start of its text. */
-  firstInvalid: { request: number | null; response: string } | null;
+  firstInvalid: Invalid | null;
   /** Connections that opened, without those that only replaced one. */
   connections: number;
   /** Connections opened to replace one that broke. */
   reconnects: number;
+  breaks: Break[];
+  /** Connections that gave up. */
+  gaveUp: number;
   /** Most requests that were unanswered on one connection at a time. */
   inFlight: number;
+  /** Most requests sent in one message. */
+  batch: number;
   /** When the first connection opened, in milliseconds; `NaN` before. */
   startedAt: number;
   /** When each request had its response or, before that, the run ended, in
@@ -63,7 +89,10 @@ export function createCounters(count: number): Counters {
     firstInvalid: null,
     connections: 0,
     reconnects: 0,
+    breaks: [],
+    gaveUp: 0,
     inFlight: 0,
+    batch: 0,
     startedAt: NaN,
     endedAt: NaN,
   };
@@ -78,6 +107,8 @@ export interface Unanswered {
   index: number;
   /** When it was first sent, in milliseconds. */
   sentAt: number;
+  /** Whether it is lost, and was not just in flight when its connection ended. */
+  lost: boolean;
 }
 
 /** The bytes of the longest request: the last one. */
@@ -120,7 +151,7 @@ export class Requests {
   takeReturned(): Unanswered | undefined {
     if (this.paused || this.#returned.length === 0) return undefined;
     const request = this.#returned.pop()!;
-    this.counters.fates[request.index] |= Fate.resent;
+    if (!request.lost) this.counters.fates[request.index] |= Fate.resent;
     return request;
   }
 
@@ -140,7 +171,10 @@ export class Requests {
 
   /** Takes back what a connection could not get answered, the oldest first. */
   giveBack(requests: Unanswered[]): void {
-    for (const request of requests.reverse()) this.#returned.push(request);
+    for (const request of requests.reverse()) {
+      if (request.lost) this.counters.fates[request.index] |= Fate.lost;
+      this.#returned.push(request);
+    }
   }
 
   /** Counts a valid response. */
@@ -155,15 +189,21 @@ export class Requests {
     this.#settled++;
   }
 
-  /** Counts a response that is not valid. If it is a request's own, that request
-   * will not get another. */
-  reject(response: unknown, index?: number): void {
+  /**
+   * Counts a message that is no valid response.
+   *
+   * @param message Its data; `null` if it could not be read.
+   * @param index Of the request that it is a wrong response to, and that will not get
+   * another.
+   */
+  reject(message: unknown, reason: string, index?: number): void {
     this.counters.invalid++;
     this.counters.firstInvalid ??= {
       request: index === undefined ? null : index + 1,
-      response: typeof response === "string"
-        ? response.slice(0, KEPT_CHARACTERS)
-        : "binary data",
+      reason,
+      response: typeof message === "string"
+        ? message.slice(0, KEPT_CHARACTERS)
+        : null,
     };
     if (index !== undefined) this.#settled++;
   }

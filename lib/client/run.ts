@@ -28,6 +28,9 @@ const TIMEOUT_TICKS = 20;
 /** How long the closing handshakes may take, in milliseconds; few round trips take
  * longer. A surplus response comes before the peer's close frame. */
 const CLOSE_MS = 300;
+/** What a peer sent together with its last response arrives within this, in
+ * milliseconds. After a close Deno does not tell of what breaks the protocol. */
+const LINGER_MS = 5;
 
 /** How a run ended. */
 export interface Outcome {
@@ -42,6 +45,21 @@ export interface RunListener {
   onResponse(response: string): void;
   /** A connection gave up, and others go on. */
   onGivenUp(reason: string): void;
+}
+
+/** How many connections, with how many requests in flight on each, and how many of
+ * them in a message. */
+function layOut({ count, message, ...options }: ClientOptions) {
+  const connections = Math.min(options.connections, count);
+  const bytes = longestRequest(message, count);
+  const fitting = Math.max(1, Math.floor(DEFAULT_WINDOW_BYTES / bytes));
+  const window = options.window ?? Math.min(DEFAULT_WINDOW, fitting);
+  const batch = Math.floor(UNSPLIT_BYTES / (bytes + 1));
+  return {
+    connections,
+    window: Math.min(window, Math.ceil(count / connections)),
+    batch: Math.max(1, Math.min(options.batch, batch)),
+  };
 }
 
 export class Run implements Owner {
@@ -65,29 +83,23 @@ export class Run implements Owner {
   constructor(
     options: ClientOptions,
     listener: RunListener,
-    world: World = realWorld(options),
+    world?: World,
   ) {
-    const { count, message, rate, timeout } = options;
-    const connections = Math.min(options.connections, count);
-    const bytes = longestRequest(message, count);
-    const window = options.window ??
-      Math.min(
-        DEFAULT_WINDOW,
-        Math.max(1, Math.floor(DEFAULT_WINDOW_BYTES / bytes)),
-      );
-    const batch = Math.floor(UNSPLIT_BYTES / (bytes + 1));
-    this.world = world;
-    this.requests = new Requests(message, count, rate);
-    this.requests.onEarly = () => this.#pace();
+    const { count, message, rate, retries, timeout } = options;
+    const { connections, window, batch } = layOut(options);
+    this.world = world ?? realWorld({ ...options, batch });
+    const { proxy } = this.world;
     this.settings = {
       url: publicUrl(options.url) +
-        (world.proxy ? ` through the proxy ${world.proxy}` : ""),
-      window: Math.min(window, Math.ceil(count / connections)),
-      batch: Math.max(1, Math.min(options.batch, batch)),
-      retries: options.retries,
+        (proxy ? ` through the proxy ${proxy}` : ""),
+      window,
+      batch,
+      retries,
       timeout,
       tick: Math.min(TICK_MS, timeout / TIMEOUT_TICKS),
     };
+    this.requests = new Requests(message, count, rate);
+    this.requests.onEarly = () => this.#pace();
     this.#listener = listener;
     this.#connections = Array.from(
       { length: connections },
@@ -152,15 +164,20 @@ export class Run implements Owner {
     this.#state = "closing";
     this.requests.counters.endedAt = this.world.now();
     this.after(CLOSE_MS, () => this.stop());
-    for (const connection of this.#connections) connection.close();
+    this.after(LINGER_MS, () => {
+      for (const connection of this.#connections) connection.close();
+    });
   }
 
-  onBroken(): void {
+  onBreak(reason: string, inFlight: number): void {
+    const { breaks } = this.requests.counters;
+    breaks.push({ at: this.world.now(), reason, inFlight });
     this.#sendSoon();
   }
 
   onGone(reason?: string): void {
     if (this.#state === "over") return;
+    if (reason !== undefined) this.requests.counters.gaveUp++;
     if (--this.#left === 0) {
       this.#end({ stopped: false, failure: reason });
     } else if (reason !== undefined) {

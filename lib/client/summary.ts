@@ -5,7 +5,12 @@
  */
 
 import { cut, escapeText, plural } from "../text.ts";
-import { DOUBTFUL, ENOUGH_NUMBERS, type Report } from "./report.ts";
+import type { Report } from "./report.ts";
+import type { Invalid } from "./requests.ts";
+
+/** How many ranges of requests, or reasons of breaks, the text names; the JSON names
+ * all. */
+const SHOWN = 10;
 
 /** Columns of the text. */
 const COLUMNS = 80;
@@ -15,7 +20,7 @@ const NAME_COLUMNS = 11;
 export function reportText(report: Report): string {
   const { answered, firstInvalid, latencyMs, numbers } = report;
   const counted =
-    (["sent", "answered", "missing", "invalid", "overtaken"] as const)
+    (["sent", "answered", "missing", "lost", "invalid", "overtaken"] as const)
       .map((name) => `${report[name]} ${name}`);
   const latencies = Object.entries(latencyMs)
     .map(([name, ms]) => `${name} ${ms?.toFixed(2)}`);
@@ -23,12 +28,8 @@ export function reportText(report: Report): string {
     server: [report.url],
     requests: counted,
     missing: report.missing > 0 && rangesText(report.missingRequests),
-    invalid: firstInvalid !== null && [
-      firstInvalid.request
-        ? `first for request ${firstInvalid.request}`
-        : "first answers no request in flight",
-      JSON.stringify(firstInvalid.response),
-    ],
+    lost: report.lost > 0 && rangesText(report.lostRequests),
+    invalid: firstInvalid !== null && invalidText(firstInvalid),
     time: [`${report.seconds} s`, `${report.perSecond} answered per second`],
     "in flight": [
       `${report.inFlight} at most on ${
@@ -38,12 +39,14 @@ export function reportText(report: Report): string {
       `${report.reconnects} reconnects`,
       `${report.resent} resent`,
     ],
+    breaks: report.breaks.length > 0 && breaksText(report.breaks),
+    "gave up": report.gaveUp > 0 && [plural(report.gaveUp, "connection")],
     "latency ms": answered > 0 && latencies,
     numbers: answered > 0 && [
       `${numbers.min} to ${numbers.max}`,
       `mean ${numbers.mean}`,
       `chi-square ${numbers.chiSquare}`,
-      `p-value ${numbers.pValue}${doubt(report)}`,
+      numbers.uniform,
     ],
   };
   return Object.entries(rows)
@@ -52,9 +55,22 @@ export function reportText(report: Report): string {
     .join("\n");
 }
 
-function doubt({ answered, numbers }: Report): string {
-  if (answered < ENOUGH_NUMBERS) return ": too few to tell";
-  return numbers.pValue! < DOUBTFUL ? ": not uniform?" : "";
+function invalidText({ request, reason, response }: Invalid): string[] {
+  const which = request === null ? "first" : `first for request ${request}`;
+  const text = response === null ? [] : [JSON.stringify(response)];
+  return [`${which}: ${reason}`, ...text];
+}
+
+/** How many breaks there were, and how many for each reason. */
+function breaksText(breaks: Report["breaks"]): string[] {
+  const counts = new Map<string, number>();
+  for (const { reason } of breaks) {
+    counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  }
+  const reasons = [...counts].sort(([, a], [, b]) => b - a)
+    .map(([reason, count]) => `${count} × ${reason}`);
+  if (reasons.length > 1) reasons[0] = `${breaks.length}: ${reasons[0]}`;
+  return firstOf(reasons, "reasons");
 }
 
 /** Wraps parts into lines; one that is too long for a line is cut. */
@@ -74,27 +90,32 @@ function wrap(parts: string[]): string {
 
 /** The last line of the text. */
 export function verdict(report: Report): string {
-  const { ok, answered, count, missing, overtaken, invalid, resent } = report;
+  const { ok, answered, count, missing, resent, breaks } = report;
   const start = `${answered} of ${count} requests answered`;
   if (ok) {
-    return `${start} exactly once${resent > 0 ? `, ${resent} sent twice` : ""}`;
+    const again = `${resent} sent again after ${
+      plural(breaks.length, "break")
+    }`;
+    return `${start} exactly once${resent > 0 ? `, ${again}` : ""}`;
   }
-  const faults = [
-    missing > 0 && !report.interrupted && `${missing} missing`,
-    overtaken > 0 && `${overtaken} overtaken`,
-    invalid > 0 && `${invalid} invalid`,
-  ].filter((fault) => fault !== false);
+  const faults = (["missing", "lost", "overtaken", "invalid"] as const)
+    .filter((name) => name !== "missing" || !report.interrupted)
+    .filter((name) => report[name] > 0)
+    .map((name) => `${report[name]} ${name}`);
   if (faults.length === 0 && missing === 0) faults.push("numbers not uniform");
   return (report.interrupted ? "interrupted: " : "") + start +
     (faults.length > 0 ? `: ${faults.join(", ")}` : "");
 }
 
-/** How many ranges of missing requests the text names; the JSON names all. */
-const RANGES_SHOWN = 10;
-
 function rangesText(ranges: [number, number][]): string[] {
-  const shown = ranges.slice(0, RANGES_SHOWN)
-    .map(([first, last]) => first === last ? `${first}` : `${first}-${last}`);
-  const more = ranges.length - shown.length;
-  return more > 0 ? [...shown, `${more} more ranges in --json`] : shown;
+  const texts = ranges.map(([first, last]) =>
+    first === last ? `${first}` : `${first}-${last}`
+  );
+  return firstOf(texts, "ranges");
+}
+
+function firstOf(texts: string[], what: string): string[] {
+  const more = texts.length - SHOWN;
+  if (more <= 0) return texts;
+  return [...texts.slice(0, SHOWN), `${more} more ${what} in --json`];
 }

@@ -19,11 +19,22 @@ export type Act =
   | "early" // the next request, which may not have been sent yet, and this one
   | "garbage"
   | "binary"
+  | "echo" // its text alone
+  | "malformed" // a frame that breaks the protocol
+  | "slip" // the answer and such a frame
   | "hang"; // answers nothing any more
 
 /** How a connection goes. */
 export interface Peer {
-  opening: "accept" | "refuse" | "503" | "404" | "untrusted" | "hang";
+  opening:
+    | "accept"
+    | "refuse"
+    | "503"
+    | "404"
+    | "untrusted"
+    | "subprotocol" // one that was not asked for
+    | "extension" // likewise
+    | "hang";
   greeting: boolean;
   /** Milliseconds each way. */
   latency: number;
@@ -49,6 +60,7 @@ export class Connection implements Socket {
   onerror: Socket["onerror"] = null;
   onclose: Socket["onclose"] = null;
   protocol = "";
+  extensions = "";
   state: "connecting" | "open" | "closed" = "connecting";
   /** Whether the client has closed it. */
   closing = false;
@@ -59,8 +71,10 @@ export class Connection implements Socket {
   #received = 0;
   #held: string[] = [];
   #hangs = false;
-  /** When the client last sent or received something. */
-  #lastSign: number;
+  /** When it was begun or opened, or the oldest request became that. */
+  #since: number;
+  /** Whether it merely echoed, and nothing was ever answered. */
+  #echoes = false;
   /** When the last thing in flight arrives: nothing overtakes on one
    * connection. */
   #lastArrival: number;
@@ -68,17 +82,22 @@ export class Connection implements Socket {
   constructor(network: Network, peer: Peer) {
     this.#network = network;
     this.#peer = peer;
-    this.#lastSign = this.#lastArrival = network.now();
+    this.#since = this.#lastArrival = network.now();
     if (peer.opening !== "hang") this.#later(() => this.#open());
   }
 
   #open(): void {
     const { opening, greeting, cut } = this.#peer;
-    if (opening !== "accept") return this.#end(0, HANDSHAKE_ERRORS[opening]);
+    if (opening in HANDSHAKE_ERRORS) {
+      return this.#end(0, `${FAILED}${HANDSHAKE_ERRORS[opening]}`);
+    }
     this.state = "open";
-    this.#lastSign = this.#network.now();
+    this.#since = this.#network.now();
     if (this.#network.lines) this.protocol = LINES_PROTOCOL;
-    if (this.onopen) this.#network.onOpen(); // the client waits for it still
+    if (opening === "subprotocol") this.protocol = "unheard.of";
+    if (opening === "extension") this.extensions = "permessage-deflate";
+    // The client waits for it still.
+    if (this.onopen && opening === "accept") this.#network.onOpen(this);
     if (greeting) this.#respond(["welcome"]);
     if (cut) this.#network.schedule(cut.after, () => this.#end(cut.code));
     this.onopen?.(new Event("open"));
@@ -95,10 +114,10 @@ export class Connection implements Socket {
 
   #end(code: number, error = ""): void {
     if (this.state === "closed") return;
+    if (!this.closing) this.#network.onEnd(this, code, error);
     this.state = "closed";
     if (error) {
-      const message = `NetworkError: failed to connect to WebSocket: ${error}`;
-      this.onerror?.({ message, preventDefault() {} } as ErrorEvent);
+      this.onerror?.({ message: error, preventDefault() {} } as ErrorEvent);
     }
     this.onclose?.({ code, reason: "" } as CloseEvent);
   }
@@ -106,7 +125,8 @@ export class Connection implements Socket {
   send(message: string): void {
     assert(this.state === "open" && !this.closing, "sent on no connection");
     const requests = message.split("\n");
-    const sentAt = this.#lastSign = this.#network.now();
+    const sentAt = this.#network.now();
+    if (this.outstanding.length === 0) this.#since = sentAt;
     for (const request of requests) {
       this.#network.onRequest(request);
       this.outstanding.push({ request, sentAt, passed: false });
@@ -138,6 +158,9 @@ export class Connection implements Socket {
       early: [`${next} 7`, right],
       garbage: ["\x1b[2J"],
       binary: [new ArrayBuffer(1)],
+      echo: [request],
+      malformed: [MALFORMED],
+      slip: [right, MALFORMED],
     };
     return [...responses[act], ...this.#held.splice(0)];
   }
@@ -154,18 +177,36 @@ export class Connection implements Socket {
   }
 
   #deliver(responses: unknown[]): void {
+    // Deno tells of what comes after the client's close as of an empty close.
+    if (responses[0] === MALFORMED) {
+      return this.closing ? this.#end(1005) : this.#end(0, "Invalid UTF-8");
+    }
     if (!this.onmessage) return; // the client has let go of it
-    this.#lastSign = this.#network.now();
+    this.#checkPatience();
+    const [before] = this.outstanding;
+    const nothingYet = this.#network.answered.size === 0;
     for (const response of responses) {
+      const { request } = this.outstanding[0] ?? {};
+      this.#echoes ||= response === request && nothingYet;
       this.#network.onResponse(response, this.outstanding);
     }
+    if (this.outstanding[0] !== before) this.#since = this.#network.now();
     const data = responses.length > 1 ? responses.join("\n") : responses[0];
     this.onmessage({ data } as MessageEvent);
   }
 
   close(): void {
     if (this.state !== "closed" && !this.closing && !this.#network.over) {
-      assert(this.#isHopeless(), "the client closed a good connection");
+      this.#checkPatience();
+      const silent = this.waited >= this.#network.script.timeout;
+      const unasked = this.protocol === "unheard.of" || this.extensions !== "";
+      assert(
+        silent || this.#echoes || unasked,
+        "the client closed a good connection",
+      );
+      if (!unasked) {
+        this.#network.onEnd(this, 0, this.#echoes ? "echoes" : "silent");
+      }
     }
     this.closing = true;
     if (this.state === "open" && this.#peer.answersClose) {
@@ -173,22 +214,31 @@ export class Connection implements Socket {
     }
   }
 
-  /** Whether it can be told from outside that it leads nowhere: nothing came for
-   * long, or the oldest request was passed over. */
-  #isHopeless(): boolean {
-    const timeout = this.#network.script.timeout * 1000;
-    const { now } = this.#network;
-    const patience = this.state === "open" ? Math.min(timeout, 1000) : timeout;
+  /** Milliseconds that the client has waited for the handshake, or for the answer to
+   * the oldest request; since its last sign of life, if that is longer ago. */
+  get waited(): number {
     const waits = this.state === "connecting" || this.outstanding.length > 0;
-    return waits && (now() - this.#lastSign >= patience ||
-      now() - (this.outstanding[0]?.sentAt ?? now()) >= timeout);
+    return waits ? this.#network.now() - this.#since : 0;
+  }
+
+  /** The client waits no longer than it says, but for two of its ticks. */
+  #checkPatience(): void {
+    const { script: { timeout }, tick } = this.#network;
+    assert(
+      this.waited <= timeout + 2 * tick,
+      "the client waited longer than its timeout",
+    );
   }
 }
 
-const HANDSHAKE_ERRORS = {
+/** A frame that breaks the protocol, among responses. */
+const MALFORMED = Symbol();
+
+const FAILED = "NetworkError: failed to connect to WebSocket: ";
+
+const HANDSHAKE_ERRORS: Partial<Record<Peer["opening"], string>> = {
   refuse: "tcp connect error",
   "503": "Invalid status code: 503",
   "404": "Invalid status code: 404",
   untrusted: "invalid peer certificate: UnknownIssuer",
-  hang: "",
 };

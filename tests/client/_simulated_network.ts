@@ -24,8 +24,20 @@ export interface Script {
   /** Most in flight on a connection. */
   window: number;
   lines: boolean;
-  /** In seconds. */
+  /** In milliseconds. */
   timeout: number;
+}
+
+/** What became of a request when a connection ended that it was in flight on;
+ * `either` if that depends on the ticks of the client's watch. */
+type End = "lost" | "resent" | "either";
+
+/** The end of a connection that was not the client's own. */
+interface Break {
+  at: number;
+  inFlight: number;
+  /** What the client is to call it, in part. */
+  cause: string;
 }
 
 /** An event that is due. */
@@ -48,11 +60,16 @@ export class Network implements World {
   answered = new Set<string>();
   wrong = new Set<string>();
   overtaken = new Set<string>();
+  /** The ends that each request met before it was answered. */
+  ends = new Map<string, End[]>();
+  breaks: Break[] = [];
   invalid = 0;
   /** What the client waits for. */
   timers = new Set<Due>();
   #due: Due[] = [];
   #now = 0;
+  /** Connections that the client knows as open. */
+  #clients = new Set<Connection>();
   #indices: Map<string, number>;
   #random: (below: number) => number;
 
@@ -121,8 +138,40 @@ export class Network implements World {
     return this.script.texts[this.#indices.get(request)! + 1];
   }
 
-  onOpen(): void {
+  /** Milliseconds from one look of the client at its connections to the next. */
+  get tick(): number {
+    return Math.min(250, this.script.timeout / 20);
+  }
+
+  onOpen(connection: Connection): void {
     if (this.opened++ === 0) this.openedAt = this.#now;
+    this.#clients.add(connection);
+  }
+
+  /**
+   * A connection ends that the client did not mean to end, by a close or an error, or
+   * since the client thinks that it hangs.
+   *
+   * @param cause The text of an error, or what the client found.
+   */
+  onEnd(connection: Connection, code: number, cause: string): void {
+    if (cause === "Invalid UTF-8") this.invalid++;
+    const wasOpen = this.#clients.delete(connection);
+    if (this.over || !wasOpen) return;
+    const { outstanding } = connection;
+    this.breaks.push({
+      at: this.#now,
+      inFlight: outstanding.length,
+      cause: cause || (code === 0 ? "connection lost" : `closed with ${code}`),
+    });
+    const { timeout } = this.script;
+    for (const { request, sentAt, passed } of outstanding) {
+      const age = cause === "silent" ? this.#now - sentAt : 0;
+      const ends = this.ends.get(request) ?? [];
+      this.ends.set(request, ends);
+      if (passed || age >= timeout + 2 * this.tick) ends.push("lost");
+      else ends.push(age >= timeout ? "either" : "resent");
+    }
   }
 
   onRequest(request: string): void {
@@ -144,9 +193,9 @@ export class Network implements World {
       response === `${request} 7`
     );
     if (place >= 0) {
-      for (const older of outstanding.slice(0, place)) {
-        older.passed = true;
-        this.overtaken.add(older.request);
+      for (const older of outstanding.slice(0, place)) older.passed = true;
+      if (outstanding[place].passed) {
+        this.overtaken.add(outstanding[place].request);
       }
       this.answered.add(take(place));
       return;

@@ -1,93 +1,280 @@
 // What the client does not let pass.
 
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { runClient } from "../../harness/process.ts";
-import type { Report } from "../../lib/client/report.ts";
-import { report, withLiar } from "./_client.ts";
+import { encode, frame } from "../../harness/sockets.ts";
+import { CLOSE, PING, TEXT } from "../../harness/helpers.ts";
+import { report, UNMASKED, withLiar, withRawLiar } from "./_client.ts";
 import { test } from "../../harness/helpers.ts";
 
-test("a lying server is found out", async () => {
-  // A lie, and what the report of 10 requests must say of it.
-  const lies: Record<
-    string,
-    [
-      (request: string, nth: number) => (string | ArrayBuffer)[],
-      Pick<Report, "answered" | "invalid"> & Partial<Report>,
-    ]
-  > = {
-    "0": [(r, n) => [`${r} ${n === 3 ? 0 : 7}`], { answered: 9, invalid: 1 }],
-    "101": [(r, n) => [`${r} ${n === 3 ? 101 : 7}`], {
-      answered: 9,
-      invalid: 1,
-    }],
-    "07": [(r, n) => [`${r} ${n === 3 ? "07" : 7}`], {
-      answered: 9,
-      invalid: 1,
-    }],
-    // This server tells the truth when it is asked again.
-    "half of it, the first time": [
-      (r, n) => [n === 3 ? r.slice(0, 5) : `${r} 7`],
-      { answered: 10, invalid: 1, overtaken: 1 },
-    ],
-    // Asked again, it is asked ten, five, two and one time, with two retries.
-    "nothing but the number": [() => ["7"], { answered: 0, invalid: 17 }],
-    "in binary": [
-      (
-        r,
-        n,
-      ) => [n === 3 ? new TextEncoder().encode(`${r} 7`).buffer : `${r} 7`],
-      { answered: 10, invalid: 1, overtaken: 1 },
-    ],
-    // Its last response is to a request that was not sent; request 1 has none.
-    "another request's text": [
-      (r) => [`Message ${Number(r.slice(8)) + 1} 7`],
-      { answered: 9, invalid: 3, overtaken: 1 },
-    ],
-    "twice": [(r) => [`${r} 7`, `${r} 8`], { answered: 10, invalid: 10 }],
-    "once more than asked": [
-      (r, n) => n === 9 ? [`${r} 7`, "hello"] : [`${r} 7`],
-      { answered: 10, invalid: 1 },
-    ],
-  };
-  // At once: for the one that answers nothing right, four seconds pass.
-  await Promise.all(
-    Object.entries(lies).map(([name, [lie, expected]]) =>
-      withLiar(
-        (socket, request, nth) => {
-          for (const response of lie(request, nth)) socket.send(response);
-        },
-        async (url) => {
-          const result = await report(url, "-n", "10", "--retries", "2");
-          assertEquals(result.code, 1, name);
-          const { answered, invalid, overtaken } = result;
-          assertEquals(
-            { answered, invalid, overtaken },
-            { overtaken: 0, ...expected },
-            name,
-          );
-          assertEquals(result.missing, 10 - answered, name);
-          assert(result.firstInvalid !== null, name);
-          if (answered === 9 && overtaken === 0) {
-            assertEquals(result.missingRequests, [[4, 4]], name);
-          }
-        },
-      )
-    ),
-  );
+/** What a server answers to the nth request of a connection. */
+type Lie = (request: string, nth: number) => (string | ArrayBuffer)[];
+
+/** A lie, the client's arguments, and its last line. */
+const LIES: Record<string, [Lie, args: string, last: string]> = {
+  "the number 0": [
+    (r, n) => [`${r} ${n === 3 ? 0 : 7}`],
+    "-n10",
+    "9 of 10 requests answered: 1 missing, 1 invalid",
+  ],
+  "the number 101": [
+    (r, n) => [`${r} ${n === 3 ? 101 : 7}`],
+    "-n10",
+    "9 of 10 requests answered: 1 missing, 1 invalid",
+  ],
+  "the number 07": [
+    (r, n) => [`${r} ${n === 3 ? "07" : 7}`],
+    "-n10",
+    "9 of 10 requests answered: 1 missing, 1 invalid",
+  ],
+  "always the same number": [
+    (r) => [`${r} 4`],
+    "-n999",
+    "999 of 999 requests answered: numbers not uniform",
+  ],
+  "only even numbers": [
+    (r, n) => [`${r} ${n % 50 * 2 + 2}`],
+    "-n10000",
+    "10000 of 10000 requests answered: numbers not uniform",
+  ],
+  "half a response, the first time": [
+    (r, n) => [n === 3 ? r.slice(0, 5) : `${r} 7`],
+    "-n10 --timeout=1",
+    "10 of 10 requests answered: 1 lost, 1 invalid",
+  ],
+  "a response in binary, the first time": [
+    (r, n) => [n === 3 ? encode(`${r} 7`).buffer : `${r} 7`],
+    "-n10 --timeout=1",
+    "10 of 10 requests answered: 1 lost, 1 invalid",
+  ],
+  "nothing but the number": [
+    () => ["7"],
+    "-n10 --timeout=1",
+    "0 of 10 requests answered: 10 missing, 10 lost, 10 invalid",
+  ],
+  "each request alone": [
+    (r) => [r],
+    "-n10000",
+    "0 of 10000 requests answered: 10000 missing, 1 invalid",
+  ],
+  "the next request's response": [
+    (r) => [`Message ${Number(r.slice(8)) + 1} 7`],
+    "-n10 --timeout=1 --retries=1",
+    "9 of 10 requests answered: 1 missing, 1 lost, 2 invalid",
+  ],
+  "each response twice": [
+    (r) => [`${r} 7`, `${r} 8`],
+    "-n10",
+    "10 of 10 requests answered: 10 invalid",
+  ],
+  "a surplus after the last response": [
+    (r, n) => n === 9 ? [`${r} 7`, "hello"] : [`${r} 7`],
+    "-n10",
+    "10 of 10 requests answered: 1 invalid",
+  ],
+  "a greeting": [
+    (r, n) => n === 0 ? ["welcome", `${r} 7`] : [`${r} 7`],
+    "-n10",
+    "10 of 10 requests answered: 1 invalid",
+  ],
+  "one request in 1,000 dropped": [
+    (r, n) => n % 1000 === 999 ? [] : [`${r} ${n % 100 + 1}`],
+    "-n3000 -w1 --timeout=0.5",
+    "3000 of 3000 requests answered: 3 lost",
+  ],
+  "one request dropped, others answered after it": [
+    (r, n) => n === 500 ? [] : [`${r} ${n % 100 + 1}`],
+    "-n3000 --timeout=0.5 -w3000",
+    "3000 of 3000 requests answered: 1 lost",
+  ],
+  "two responses swapped": [
+    (r, n) => n === 4 ? [] : n === 5 ? [`${r} 7`, "Message 5 7"] : [`${r} 7`],
+    "-n10",
+    "10 of 10 requests answered: 1 overtaken",
+  ],
+};
+
+test("a lying server is found out", async (t) => {
+  for (const [name, [lie, args, last]] of Object.entries(LIES)) {
+    await t.step(name, () =>
+      withLiar((socket, request, nth) => {
+        for (const response of lie(request, nth)) socket.send(response);
+      }, async (url) => {
+        await assertLastLine(url, args, last);
+      }));
+  }
 });
 
-test("answers that come in another order are not let pass", async () => {
-  let held = "";
-  await withLiar((socket, request, nth) => {
-    if (nth === 0) held = request;
-    else socket.send(`${request} 7`);
-    if (nth === 1) socket.send(`${held} 7`);
+/** Runs the client against a server, which must fail with this last line. */
+async function assertLastLine(url: string, args: string, last: string) {
+  const { code, stderr } = await runClient(url, "-q", ...args.split(" ", 9));
+  assertEquals([stderr.trimEnd().split("\n").at(-1), code], [last, 1], stderr);
+  return stderr;
+}
+
+/** Bytes that break RFC 6455, and how that is told. */
+const MALFORMED: Record<string, [Uint8Array, reason: RegExp]> = {
+  "bad UTF-8": [frame(TEXT, new Uint8Array([255]), UNMASKED), /UTF-8/],
+  "reserved bits": [
+    frame(TEXT, "x", { ...UNMASKED, reserved: 4 }),
+    /Reserved bits/,
+  ],
+  "an unknown opcode": [frame(3, "x", UNMASKED), /Invalid value/],
+  "a stray continuation": [frame(0, "x", UNMASKED), /continuation/],
+  "a frame of 100 MB": [
+    new Uint8Array([129, 127, 0, 0, 0, 0, 6, 0, 0, 0, 120]),
+    /Frame too large/,
+  ],
+  "a bad close code": [
+    frame(CLOSE, new Uint8Array([3, 231]), UNMASKED),
+    /close code/,
+  ],
+  "a ping that is too long": [
+    frame(PING, new Uint8Array(200), UNMASKED),
+    /Ping frame/,
+  ],
+};
+
+test("a message that breaks the protocol is invalid, whenever it comes", async (t) => {
+  const answer = (request: string) => frame(TEXT, `${request} 7`, UNMASKED);
+  for (const [name, [bytes, reason]] of Object.entries(MALFORMED)) {
+    await t.step(
+      `${name} before the last response, on each connection`,
+      () =>
+        withRawLiar({
+          answer: (r, n) => n === 5 ? [bytes] : [answer(r)],
+        }, async (url) => {
+          const { code, answered, invalid, firstInvalid, breaks } =
+            await report(
+              url,
+              "-n30",
+            );
+          // 5 on each connection, the last of which is never malformed.
+          assertEquals([code, answered, invalid], [1, 30, 5]);
+          assertMatch(firstInvalid!.reason, reason);
+          assertEquals(breaks.length, 5);
+          assertMatch(breaks[0].reason, reason);
+        }),
+    );
+    await t.step(`${name} with the last response`, () =>
+      withRawLiar({
+        answer: (r, n) => n === 9 ? [answer(r), bytes] : [answer(r)],
+      }, async (url) => {
+        const last = "10 of 10 requests answered: 1 invalid";
+        const stderr = await assertLastLine(url, "-n10", last);
+        assertMatch(stderr, reason);
+      }));
+  }
+});
+
+test("24 connections with a surplus of 100 MB have 24 invalid messages", () =>
+  withRawLiar({
+    answer: (request) => [
+      frame(TEXT, `${request} 7`, UNMASKED),
+      MALFORMED["a frame of 100 MB"][0],
+    ],
   }, async (url) => {
-    const { code, stderr } = await runClient(url, "-n", "10");
+    const { code, invalid } = await report(url, "-n24", "-c24");
+    assertEquals([code, invalid], [1, 24]);
+  }));
+
+test("a handshake that chooses what was not asked for fails (RFC 6455 section 4.1)", async () => {
+  const answer = (request: string) => [frame(TEXT, `${request} 7`, UNMASKED)];
+  for (
+    const [headers, args, message] of [
+      ["Sec-WebSocket-Protocol: chat\r\n", "-n1", /subprotocol .*: chat\n/],
+      ["Sec-WebSocket-Protocol: chat\r\n", "-b9", /subprotocol .*: chat\n/],
+      [
+        "Sec-WebSocket-Extensions: permessage-deflate\r\n",
+        "-n1",
+        /extension .*: permessage-deflate\n/,
+      ],
+    ] as const
+  ) {
+    await withRawLiar({ headers, answer }, async (url) => {
+      const { code, stderr } = await runClient(url, args);
+      assertEquals(code, 1);
+      assertMatch(stderr, message);
+      assertEquals(stderr.split("\n").length, 2, "one line");
+    });
+  }
+});
+
+test("an echo server is recognised by its first answer", () =>
+  withLiar((socket, request) => {
+    if (request === "Message 1") socket.send("Request served by a4f5");
+    socket.send(request);
+  }, async (url) => {
+    // The timeout of a day is longer than this test may take.
+    const { code, stderr } = await runClient(url, "--timeout=86400");
     assertEquals(code, 1);
-    assertMatch(stderr, /\n10 of 10 requests answered: 1 overtaken\n$/);
+    assertMatch(stderr, /^ws-random: \S+: it echoes; [^\n]+\n/);
+  }));
+
+test("a server that takes ws-random.lines and does not speak it is recognised", () =>
+  withRawLiar({
+    headers: "Sec-WebSocket-Protocol: ws-random.lines\r\n",
+    answer: (message) => [frame(TEXT, `${message} 7`, UNMASKED)],
+  }, async (url) => {
+    const { code, stderr } = await runClient(url, "-b9", "--timeout=86400");
+    assertEquals(code, 1);
+    assertMatch(stderr, /leave out --batch\n/);
+  }));
+
+test("a greeting and a slow server are no reason to break a connection", async () => {
+  const slow = (request: string, socket: WebSocket) =>
+    setTimeout(() => socket.send(`${request} 7`), 1200);
+  await withLiar((socket, request, nth) => {
+    if (nth === 0) socket.send("welcome");
+    slow(request, socket);
+  }, async (url) => {
+    const { reconnects, answered, invalid } = await report(url, "-n2", "-w1");
+    assertEquals([reconnects, answered, invalid], [0, 2, 1]);
   });
 });
+
+test("a run that recovers tells of its breaks", () =>
+  withLiar((socket, request, nth) => {
+    if (nth < 3) socket.send(`${request} 7`);
+    else if (nth === 3) socket.close(1008, "rate limit exceeded");
+  }, async (url) => {
+    const { code, stderr } = await runClient(url, "-n10", "-w1");
+    assertEquals(code, 0, stderr);
+    assertMatch(
+      stderr,
+      /^breaks +3 × closed with 1008 \(policy violation\): rate limit exceeded$/m,
+    );
+    assertMatch(
+      stderr,
+      /\n10 of 10 requests answered exactly once, 3 sent again after 3 breaks\n$/,
+    );
+  }));
+
+test("connections that give up are counted", () =>
+  withLiar((socket, request) => {
+    if (request === "Message 1") socket.send(`${request} 7`);
+    else socket.close(1003);
+  }, async (url) => {
+    const { gaveUp } = await report(url, "-n30", "-c30");
+    assertEquals(gaveUp, 30);
+  }));
+
+test("a server that ends no closed connection is not asked for ever", () =>
+  withRawLiar({
+    // It answers once on each connection, then nothing, the close neither.
+    answer: (request, nth) =>
+      nth === 0 ? [frame(TEXT, `${request} 7`, UNMASKED)] : [],
+    deaf: true,
+  }, async (url) => {
+    const { code, stderr } = await runClient(
+      url,
+      "-n99",
+      "-w1",
+      "--timeout=0.1",
+    );
+    assertEquals(code, 1);
+    assertMatch(stderr, /; it has not ended 16 connections that were closed\n/);
+  }));
 
 test("one lost answer is told as one, and asked for again", async () => {
   let lost = false;
@@ -99,9 +286,10 @@ test("one lost answer is told as one, and asked for again", async () => {
     assertEquals(code, 1);
     assertMatch(
       stderr,
-      /^requests +10000 sent, 10000 answered, 0 missing, 0 inv/m,
+      /^requests +10000 sent, 10000 answered, 0 missing, 1 lost, 0 inv/m,
     );
-    assertMatch(stderr, /\n10000 of 10000 requests answered: 1 overtaken\n$/);
+    assertMatch(stderr, /^lost +5000$/m);
+    assertMatch(stderr, /\n10000 of 10000 requests answered: 1 lost\n$/);
   });
 });
 
@@ -116,41 +304,9 @@ test("a request that is never answered is the one that is missing", async () => 
     assertMatch(stderr, /^missing +5000$/m);
     assertMatch(
       stderr,
-      /\n9999 of 10000 requests answered: 1 missing, 1 overtaken\n$/,
+      /\n9999 of 10000 requests answered: 1 missing, 1 lost\n$/,
     );
   });
-});
-
-test("a greeting costs no answer", async () => {
-  await withLiar((socket, request, nth) => {
-    if (nth === 0) socket.send("welcome");
-    socket.send(`${request} ${nth % 100 + 1}`);
-  }, async (url) => {
-    const { code, stderr } = await runClient(url);
-    assertEquals(code, 1);
-    assertMatch(stderr, /first answers no request in flight, "welcome"$/m);
-    assertMatch(stderr, /\n10000 of 10000 requests answered: 1 invalid\n$/);
-  });
-});
-
-test("numbers that cannot be uniform are no proof", async () => {
-  const liars: Record<string, (nth: number) => number> = {
-    "always 5": () => 5,
-    "only even ones": (nth) => nth % 50 * 2 + 2,
-  };
-  for (const [name, number] of Object.entries(liars)) {
-    await withLiar(
-      (socket, request, nth) => socket.send(`${request} ${number(nth)}`),
-      async (url) => {
-        const { code, stderr } = await runClient(url);
-        assertEquals(code, 1, name);
-        assertMatch(
-          stderr,
-          /\n10000 of 10000 requests answered: numbers not uniform\n$/,
-        );
-      },
-    );
-  }
 });
 
 test("a run that is cut tells all that is missing, sent or not", async () => {

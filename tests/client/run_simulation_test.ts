@@ -6,7 +6,7 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { parseFlags } from "../../lib/cli/flags.ts";
 import { clientCommand, type ClientOptions } from "../../lib/client/options.ts";
-import { createReport } from "../../lib/client/report.ts";
+import { createReport, type Report } from "../../lib/client/report.ts";
 import { type Outcome, Run } from "../../lib/client/run.ts";
 import type { Peer } from "./_simulated_connection.ts";
 import { Network } from "./_simulated_network.ts";
@@ -31,10 +31,12 @@ const peers: fc.Arbitrary<Peer> = fc.record({
     "503",
     "404",
     "untrusted",
+    "subprotocol",
+    "extension",
     "hang",
   ),
   greeting: mostly(false, true),
-  latency: fc.constantFrom(0, 1, 20, 300),
+  latency: fc.constantFrom(0, 1, 20, 300, 1500),
   acts: fc.array(
     mostly<Peer["acts"][number]>(
       "answer",
@@ -45,6 +47,9 @@ const peers: fc.Arbitrary<Peer> = fc.record({
       "early",
       "garbage",
       "binary",
+      "echo",
+      "malformed",
+      "slip",
       "hang",
     ),
     { minLength: 1, maxLength: 6 },
@@ -64,7 +69,7 @@ const schedules = fc.record({
   window: fc.integer({ min: 1, max: 12 }),
   batch: mostly(1, 3),
   rate: fc.option(fc.constantFrom(3, 20, 1000)),
-  timeout: fc.constantFrom(0.2, 1, 3),
+  timeout: fc.constantFrom(200, 1000, 3000),
   retries: fc.integer({ min: 0, max: 4 }),
   message: fc.constantFrom("Message {i}", "{i}", "{i}0", "{i} and {i}"),
   peers: fc.array(peers, { minLength: 1, maxLength: 6 }),
@@ -81,7 +86,6 @@ async function simulate(schedule: Schedule): Promise<void> {
     ...parseFlags(clientCommand, []),
     ...rest,
     rate: rate ?? undefined,
-    timeout: rest.timeout * 1000,
   };
   const { count, connections, message } = options;
   const network = new Network({
@@ -147,7 +151,6 @@ async function simulate(schedule: Schedule): Promise<void> {
   const endedAt = doneAt ?? network.now();
   const milliseconds = endedAt - network.openedAt || 0;
   assertEquals(report.seconds, Number((milliseconds / 1000).toFixed(3)));
-  const resent = [...network.sent.values()].filter((times) => times > 1);
   assertEquals(
     {
       sent: report.sent,
@@ -155,9 +158,7 @@ async function simulate(schedule: Schedule): Promise<void> {
       missing: report.missing,
       invalid: report.invalid,
       overtaken: report.overtaken,
-      resent: report.resent,
       opened: report.connections + report.reconnects,
-      ok: report.ok,
     },
     {
       sent: network.sent.size,
@@ -165,22 +166,60 @@ async function simulate(schedule: Schedule): Promise<void> {
       missing: count - network.answered.size,
       invalid: network.invalid,
       overtaken: network.overtaken.size,
-      resent: resent.length,
       opened: network.opened,
-      ok: network.answered.size === count && network.invalid === 0 &&
-        network.overtaken.size === 0,
     },
   );
+  assertEquals(
+    report.ok,
+    network.answered.size === count && network.invalid === 0 &&
+      network.overtaken.size === 0 && report.lost === 0,
+  );
+  checkBreaks(report, network);
   assertEquals(printed.size, network.answered.size);
   assertEquals(counters.answered, network.answered.size);
 
   // Nothing is left behind.
   assertEquals(network.timers.size, 0, "a timer is left behind");
   for (const connection of network.connections) {
-    const { state, closing, onopen, onmessage, onclose } = connection;
+    const { state, closing, onopen, onmessage } = connection;
     assert(state === "closed" || closing, "a connection is left open");
-    assertEquals([onopen, onmessage, onclose], [null, null, null]);
+    if (state !== "closed") assertEquals([onopen, onmessage], [null, null]);
   }
+}
+
+/** The report tells when connections broke, and what that did to the requests. */
+function checkBreaks(report: Report, network: Network): void {
+  assertEquals(
+    report.breaks.map(({ atMs, inFlight }) => [atMs, inFlight]),
+    network.breaks.map((
+      { at, inFlight },
+    ) => [Number((at - network.openedAt).toFixed(3)), inFlight]),
+  );
+  network.breaks.forEach(({ cause }, index) => {
+    const { reason } = report.breaks[index];
+    const told = { silent: "no answer for", echoes: "it echoes" }[cause];
+    assert(reason.includes(told ?? cause), `${cause} is told as "${reason}"`);
+  });
+  const lost = new Set<string>();
+  for (const [first, last] of report.lostRequests) {
+    for (let i = first; i <= last; i++) lost.add(network.script.texts[i - 1]);
+  }
+  assertEquals(report.lost, lost.size);
+  for (const [request, ends] of network.ends) {
+    if (ends.includes("lost")) assert(lost.has(request), `${request} was lost`);
+    if (!ends.some((end) => end !== "resent")) {
+      assert(!lost.has(request), `${request} was not lost`);
+    }
+  }
+  // Sent again after an end that was no loss.
+  const [atLeast, atMost] = [["resent"], ["resent", "either"]].map((kinds) =>
+    [...network.ends].filter(([request, ends]) =>
+      ends.slice(0, network.sent.get(request)! - 1)
+        .some((end) => kinds.includes(end))
+    ).length
+  );
+  const { resent } = report;
+  assert(resent >= atLeast && resent <= atMost, `${resent} resent`);
 }
 
 test(`a run ends and its report is the truth, in ${SCHEDULES} schedules of what can go wrong`, async () => {

@@ -1,0 +1,127 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { createCounters, Fate } from "../../lib/client/requests.ts";
+import { reportText, verdict } from "../../lib/client/summary.ts";
+import { answered, report } from "./_counters.ts";
+import { pureTest as test } from "../../harness/tests.ts";
+
+test("verdict() tells a proof, with what was sent again after breaks", () => {
+  const run = answered(1000);
+  assertEquals(
+    verdict(report(run)),
+    "1000 of 1000 requests answered exactly once",
+  );
+  run.fates.fill(Fate.answered | Fate.resent, 0, 334);
+  for (let i = 0; i < 3; i++) {
+    run.breaks.push({ at: 6, reason: "closed with 1001", inFlight: 200 });
+  }
+  assertEquals(
+    verdict(report(run)),
+    "1000 of 1000 requests answered exactly once, 334 sent again after 3 breaks",
+  );
+});
+
+test("verdict() tells each fault, and that a run was interrupted", () => {
+  const run = answered(1000);
+  run.fates[0] = Fate.lost;
+  run.fates[1] |= Fate.lost;
+  run.fates[2] |= Fate.overtaken;
+  run.invalid = 7;
+  assertEquals(
+    verdict(report(run)),
+    "999 of 1000 requests answered: 1 missing, 2 lost, 1 overtaken, 7 invalid",
+  );
+  const stopped = answered(1000);
+  stopped.fates.fill(0, 6);
+  assertEquals(
+    verdict(report(stopped, true)),
+    "interrupted: 6 of 1000 requests answered",
+  );
+  stopped.fates[3] |= Fate.lost;
+  assertEquals(
+    verdict(report(stopped, true)),
+    "interrupted: 6 of 1000 requests answered: 1 lost",
+  );
+});
+
+test("verdict() tells numbers that cannot be uniform", () => {
+  const fives = answered(1000);
+  fives.numbers.fill(0)[4] = 1000;
+  assertEquals(
+    verdict(report(fives)),
+    "1000 of 1000 requests answered: numbers not uniform",
+  );
+  assertMatch(reportText(report(fives)), /not uniform, p < 1e-9$/m);
+});
+
+test("reportText() doubts numbers that are hardly uniform, which is ok all the same", () => {
+  const odd = answered(10_000);
+  odd.numbers[0] += 95;
+  odd.numbers[1] -= 95;
+  const { ok, numbers: { pValue } } = report(odd);
+  assert(ok && pValue! < 0.001 && pValue! > 1e-9, String(pValue));
+  assertMatch(reportText(report(odd)), /hardly uniform/);
+});
+
+test("reportText() says when there are too few numbers to tell", () => {
+  assertMatch(reportText(report(answered(400))), /too few numbers to tell$/m);
+});
+
+test("reportText() names the first of what is missing and lost, by number", () => {
+  const some = answered(1000);
+  for (const request of [3, 4, 5, 17]) some.fates[request - 1] = 0;
+  for (let request = 100; request < 140; request += 2) {
+    some.fates[request - 1] |= Fate.lost;
+  }
+  const text = reportText(report(some));
+  assertMatch(text, /^missing +3-5, 17$/m);
+  assertMatch(text, /^lost +100, 102, .*118,\s+10 more ranges in --json$/ms);
+});
+
+test("reportText() groups breaks by their reason, the most frequent first", () => {
+  const run = answered(1000);
+  const reasons = ["closed with 1008: enough", "no answer for 1 s"];
+  for (const reason of [0, 1, 1, 1].map((which) => reasons[which])) {
+    run.breaks.push({ at: 10, reason, inFlight: 1 });
+  }
+  run.gaveUp = 768;
+  const text = reportText(report(run));
+  assertMatch(
+    text,
+    /^breaks {5}4: 3 × no answer for 1 s, 1 × closed with 1008: enough$/m,
+  );
+  assertMatch(text, /^gave up {4}768 connections$/m);
+});
+
+test("reportText() says what is wrong with the first message that is invalid", () => {
+  const run = answered(1000);
+  const first = (request: number | null, response: string | null) => {
+    run.firstInvalid = { request, reason: "is odd", response };
+    return reportText(report(run));
+  };
+  assertMatch(
+    first(7, "a\n"),
+    /^invalid +first for request 7: is odd, "a\\n"$/m,
+  );
+  assertMatch(first(null, null), /^invalid +first: is odd$/m);
+});
+
+test("reportText() has no NaN when nothing was answered", () => {
+  const text = reportText(report(createCounters(10)));
+  assert(!/NaN|undefined|null/.test(text), text);
+});
+
+test("reportText() fits 80 columns and obeys nobody", () => {
+  const wide = answered(1000);
+  Object.assign(wide, { invalid: 1e9, reconnects: 1e9 });
+  const response = "\x1b[2J".repeat(50);
+  wide.firstInvalid = { request: 17, reason: response, response };
+  for (let i = 0; i < 50; i++) {
+    wide.breaks.push({ at: 5, reason: `${i} ${response}`, inFlight: 1 });
+  }
+  for (let i = 0; i < 1000; i += 2) wide.fates[i] = 0;
+  const url = `ws://example.com/${"x".repeat(500)}`;
+  const text = reportText({ ...report(wide, false, url), sent: 1e9 });
+  for (const line of text.split("\n")) assert(line.length <= 80, line);
+  assert(!text.includes("\x1b"));
+  assertMatch(text, /^invalid +first for request 17: /m);
+});
