@@ -8,6 +8,7 @@ import fs from "node:fs";
 import http from "node:http";
 import http2 from "node:http2";
 import https from "node:https";
+import process from "node:process";
 
 const [kind, cert, key] = process.argv.slice(2);
 const options = cert
