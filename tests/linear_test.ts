@@ -2,6 +2,7 @@
 // long, and never four times.
 
 import { assert } from "@std/assert";
+import { Expectation } from "../lib/client/expect.ts";
 import { describeFailure } from "../lib/client/failure.ts";
 import { Requests } from "../lib/client/requests.ts";
 import {
@@ -121,6 +122,13 @@ function withHeader(
 const asset = (await loadAssets()).get("/")!;
 const requests = new Requests("Message {i}", 10_000);
 
+/** Templates with which a response takes longest. */
+const TEMPLATES = [
+  "{*}{request}{*}",
+  '{*}a":{i},{*}x{*}{n}{i}y',
+  "{*}{n} {request}{*}",
+].map((template) => new Expectation(template, "1 a{i}", 10_000));
+
 const READERS: Record<string, (text: string) => unknown> = {
   "If-None-Match": withHeader(
     (request) => assetResponse(request, asset),
@@ -163,6 +171,12 @@ const READERS: Record<string, (text: string) => unknown> = {
   "a response to some request": (text) => requests.answeredBy(text),
   "a response that begins well": (text) =>
     requests.answeredBy(`Message 12345 ${text}`),
+  "a response to a template": (text) => {
+    for (const template of TEMPLATES) {
+      template.match(0, text);
+      for (const _ of template.find(text));
+    }
+  },
   "a close reason": (text) => describeFailure(1011, text, "", false),
   "a lost connection": (text) => describeFailure(1006, "", text, false),
   "a redirect": (text) =>
