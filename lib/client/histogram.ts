@@ -47,12 +47,21 @@ export function histogram(counts: number[], width: number): string {
       });
       lines.push(`${label(line).padStart(margin)} │${cells.join("")}`);
     }
-    const tens = Array.from(
-      { length: part.length / 10 },
-      (_, index) => String(first + (index + 1) * 10).padStart(10),
-    );
-    lines.push(`${" ".repeat(margin)} └${"─────────┴".repeat(tens.length)}`);
-    lines.push(`${" ".repeat(margin)}  ${tens.join("")}`);
+    const [ticks, numbers] = axis(first, part.length);
+    lines.push(`${" ".repeat(margin)} └${ticks}`);
+    lines.push(`${" ".repeat(margin)}  ${numbers}`);
   }
   return lines.join("\n");
+}
+
+/** A tick below every tenth number and the last one, and these numbers. */
+function axis(first: number, length: number): [ticks: string, numbers: string] {
+  let [ticks, numbers] = ["", ""];
+  for (let from = 0; from < length; from += 10) {
+    const columns = Math.min(10, length - from);
+    ticks += `${"─".repeat(columns - 1)}┴`;
+    const number = String(first + from + columns);
+    if (number.length <= columns) numbers += number.padStart(columns);
+  }
+  return [ticks, numbers];
 }

@@ -20,3 +20,14 @@ test("the histogram draws 100 bars within the width", () => {
 test("the histogram of nothing is empty, not broken", () => {
   assertEquals(/[▁-█]|NaN/.test(histogram(new Array(100).fill(0), 80)), false);
 });
+
+test("the histogram has an axis for any highest number", () => {
+  const axis = (counts: number[], width: number) =>
+    histogram(counts, width).split("\n").slice(-2).map((line) => line.trim());
+  assertEquals(axis([1, 2, 3, 4, 5, 6], 80), ["└─────┴", "6"]);
+  assertEquals(axis(new Array(23).fill(1), 80), [
+    "└─────────┴─────────┴──┴",
+    "10        20 23",
+  ]);
+  assertEquals(axis(new Array(101).fill(1), 200)[1].endsWith("100"), true);
+});
