@@ -1,5 +1,5 @@
 /**
- * The bar chart of the numbers received, for a terminal.
+ * Bar charts for a terminal: of the numbers received, and of the latencies.
  *
  * @module
  */
@@ -64,4 +64,60 @@ function axis(first: number, length: number): [ticks: string, numbers: string] {
     if (number.length <= columns) numbers += number.padStart(columns);
   }
   return [ticks, numbers];
+}
+
+/** The bounds of the latencies' bars in each power of ten. */
+const STEPS = [1, 2, 5];
+
+/**
+ * Draws one bar for the latencies up to 1 ms, one for those from there to 2 ms, then to
+ * 5 ms, and so on: a logarithmic scale, since the slowest are far from the rest.
+ *
+ * @param values Sorted.
+ * @param width Columns of the terminal.
+ */
+export function latencyHistogram(
+  values: Iterable<{ milliseconds: number; count: number }>,
+  width: number,
+): string {
+  const bars: { bound: number; count: number }[] = [];
+  for (const { milliseconds, count } of values) {
+    const bound = boundOf(milliseconds);
+    for (
+      let last = bars.at(-1)?.bound;
+      last === undefined || last < bound;
+      last = bars.at(-1)!.bound
+    ) {
+      bars.push({
+        bound: last === undefined ? bound : nextBound(last),
+        count: 0,
+      });
+    }
+    bars[bars.length - 1].count += count;
+  }
+  const highest = Math.max(...bars.map(({ count }) => count));
+  const labels = bars.map(({ bound }) => `to ${bound} ms`);
+  const margin = Math.max(...labels.map(({ length }) => length));
+  const most = Math.max(1, width - margin - String(highest).length - 3);
+  return bars.map(({ count }, i) => {
+    const eighths = Math.ceil(count / highest * most * 8);
+    const bar = "█".repeat(eighths >> 3) + PARTS[eighths & 7];
+    return `${labels[i].padStart(margin)} │${bar} ${count}`;
+  }).join("\n");
+}
+
+/** Cells that are filled from the left by 0 to 7 eighths. */
+const PARTS = ["", ..."▏▎▍▌▋▊▉"];
+
+/** The least bound that a latency does not exceed. */
+function boundOf(milliseconds: number): number {
+  let bound = 0.001;
+  while (bound < milliseconds) bound = nextBound(bound);
+  return bound;
+}
+
+function nextBound(bound: number): number {
+  const power = 10 ** Math.floor(Math.log10(bound) + 1e-9);
+  const step = STEPS.findIndex((step) => step * power > bound * 1.1);
+  return Number(((step < 0 ? 10 : STEPS[step]) * power).toPrecision(1));
 }

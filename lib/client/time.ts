@@ -9,7 +9,7 @@
 import {
   build,
   encodeIntoCompressedBase64,
-  type Histogram,
+  type JsHistogram,
 } from "hdr-histogram-js";
 
 /** The percentiles that are told, by their names. */
@@ -21,11 +21,11 @@ export type Percentiles = Record<keyof typeof PERCENTILES, number | null>;
 /** Many durations in little memory, each to within 0.1 %. */
 export class Durations {
   /** Of microseconds. */
-  #histogram: Histogram = build({
+  #histogram = build({
     bitBucketSize: 32,
     autoResize: true,
     numberOfSignificantValueDigits: 3,
-  });
+  }) as JsHistogram;
 
   /** How many there are. */
   get count(): number {
@@ -51,6 +51,20 @@ export class Durations {
    * add it to others. */
   toBase64(): string {
     return encodeIntoCompressedBase64(this.#histogram);
+  }
+
+  /** The values, each of them once, the shortest first, and how often it came. */
+  *values(): Generator<{ milliseconds: number; count: number }> {
+    const iterator = this.#histogram.recordedValuesIterator;
+    iterator.reset();
+    while (iterator.hasNext()) {
+      const { valueIteratedTo, countAddedInThisIterationStep } = iterator
+        .next();
+      yield {
+        milliseconds: valueIteratedTo / 1000,
+        count: countAddedInThisIterationStep,
+      };
+    }
   }
 
   /** Forgets all. */

@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { histogram } from "../../lib/client/histogram.ts";
+import { histogram, latencyHistogram } from "../../lib/client/histogram.ts";
 import { pureTest as test } from "../../harness/tests.ts";
 
 test("the histogram draws 100 bars within the width", () => {
@@ -30,4 +30,21 @@ test("the histogram has an axis for any highest number", () => {
     "10        20 23",
   ]);
   assertEquals(axis(new Array(101).fill(1), 200)[1].endsWith("100"), true);
+});
+
+test("the latencies' histogram has bars of 1, 2, 5, 10 up to the longest", () => {
+  const values = [
+    { milliseconds: 0.4, count: 3 },
+    { milliseconds: 0.5, count: 5 },
+    { milliseconds: 0.51, count: 2 },
+    { milliseconds: 7, count: 4 },
+  ];
+  assertEquals(latencyHistogram(values, 29).split("\n"), [
+    "to 0.5 ms │████████████████ 8",
+    "  to 1 ms │████ 2",
+    "  to 2 ms │ 0",
+    "  to 5 ms │ 0",
+    " to 10 ms │████████ 4",
+  ]);
+  assertEquals(latencyHistogram([], 80), "");
 });

@@ -62,3 +62,15 @@ test("Pauses keep the ten longest", () => {
     [12, 11, 10, 9, 8, 7, 6, 5, 4, 3],
   );
 });
+
+test("Durations tell each value once, the shortest first", () => {
+  const durations = new Durations();
+  for (const milliseconds of [0.5, 2, 0.5, 0.002]) durations.add(milliseconds);
+  for (let times = 0; times < 2; times++) {
+    assertEquals([...durations.values()], [
+      { milliseconds: 0.002, count: 1 },
+      { milliseconds: 0.5, count: 2 },
+      { milliseconds: 2, count: 1 },
+    ]);
+  }
+});
