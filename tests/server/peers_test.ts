@@ -10,11 +10,11 @@ import {
   CLOSE,
   eventually,
   PING,
-  PONG,
   seeded,
   testOnLinux,
   TEXT,
 } from "../../harness/helpers.ts";
+import { PolitePeer, quietMs } from "./_polite.ts";
 
 const PEERS = 400;
 const SEED = NO_PERMISSIONS
@@ -115,18 +115,8 @@ testOnLinux(
     };
     const before = await memory();
 
-    const stop = new AbortController();
-    const polite = (async () => {
-      using socket = await RawSocket.open(port);
-      let answers = 0;
-      while (!stop.signal.aborted) {
-        await socket.write(frame(TEXT, "if you please"));
-        if (await read(socket) === PING) await socket.write(frame(PONG, ""));
-        answers++;
-      }
-      return answers;
-    })();
-    polite.catch(() => {}); // it is awaited when the others are through
+    const quiet = await quietMs(port);
+    const polite = new PolitePeer(port);
     for (let group = 0; group < PEERS; group += 100) {
       await Promise.all(
         Array.from({ length: 100 }, (_, i) =>
@@ -134,8 +124,7 @@ testOnLinux(
           live(port, seeded(SEED + group + i)).catch(() => {})),
       );
     }
-    stop.abort();
-    assert(await polite > 0);
+    await polite.stop(quiet);
 
     await eventually(async () => await counted() === 0);
     const growth = await memory() - before;
