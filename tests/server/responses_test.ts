@@ -135,6 +135,7 @@ test("/healthz tells the connections open", () =>
 
 test("/metrics is Prometheus text, and no counter goes down", () =>
   withHttp({}, async (base, ws) => {
+    let last: Map<string, number> | undefined;
     const metrics = async () => {
       const { headers, body } = await get(`${base}metrics`);
       assertEquals(
@@ -142,14 +143,24 @@ test("/metrics is Prometheus text, and no counter goes down", () =>
         "text/plain; version=0.0.4; charset=utf-8",
       );
       const samples = new Map<string, number>();
+      const counters = new Map<string, number>();
+      let type = "";
       for (const line of body.trimEnd().split("\n")) {
+        type = /^# TYPE \w+ (\w+)$/.exec(line)?.[1] ?? type;
         if (/^# (HELP|TYPE) (ws_random|process)_\w+ /.test(line)) continue;
         const match =
           /^((?:ws_random|process)_\w+(?:\{\w+="[\w.]+"\})?) (\d+(?:\.\d+)?)$/
             .exec(line);
         assertNotEquals(match, null, line);
         samples.set(match![1], Number(match![2]));
+        if (type === "counter") counters.set(match![1], Number(match![2]));
       }
+      assertEquals([...counters.keys()], [...(last ?? counters).keys()]);
+      for (const [name, value] of counters) {
+        assert(value >= (last ?? counters).get(name)!, `${name} went down`);
+      }
+      assert(counters.size > 20, `${counters.size} counters`);
+      last = counters;
       return (name: string) => samples.get(`ws_random_${name}`);
     };
     const before = await metrics();
