@@ -18,9 +18,10 @@ import { reportText, verdict } from "./lib/client/summary.ts";
 import { longestRequest } from "./lib/client/requests.ts";
 import { Run, UNSPLIT_BYTES } from "./lib/client/run.ts";
 import { histogram } from "./lib/client/histogram.ts";
-import { Output, writeAll } from "./lib/client/output.ts";
+import { Output } from "./lib/client/output.ts";
 import { type Progress, showProgress } from "./lib/client/progress.ts";
 import { columns, isScreen } from "./lib/client/terminal.ts";
+import { writeAll } from "./lib/lines.ts";
 import { complain, cut, escapeText, UsageError } from "./lib/text.ts";
 
 /** How long an interrupted client waits for the reader of its output, in
@@ -77,7 +78,7 @@ export async function runClient(options: ClientOptions): Promise<number> {
     await Promise.race([aborted(interrupted), delay(INTERRUPTION_MS)]);
     if (!interrupted.aborted) return cannotWrite(output.broken);
   }
-  if (failure) complain(failure);
+  if (failure) await unlessInterrupted(interrupted, complain(failure));
   const bytes = new TextEncoder().encode(summary(report, options));
   await unlessInterrupted(interrupted, writeAll(Deno.stderr, bytes));
   if (interrupted.aborted) return interrupted.reason;

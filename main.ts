@@ -46,7 +46,7 @@ const HELP = [
   "Without a command it is the server. Each command has a --help of its own.",
 ].join("\n");
 
-function main([first, ...rest]: string[]): number | Promise<number> {
+async function main([first, ...rest]: string[]): Promise<number> {
   const commandOf = (word?: string) =>
     COMMANDS.find(([{ name }]) => name === word);
   if (first === "help" && commandOf(rest[0])) return main([rest[0], "--help"]);
@@ -63,7 +63,7 @@ function main([first, ...rest]: string[]): number | Promise<number> {
   const [, run] = commandOf(first) ?? [];
   if (run) return run(rest);
   const meant = closest(first, COMMANDS.map(([{ name }]) => name));
-  complain(
+  await complain(
     `unknown command ${JSON.stringify(first)}; ` +
       (meant ? `did you mean ${meant}?` : "see ws-random --help"),
   );

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { Lines } from "./lines.ts";
+
 /** A command line that cannot be carried out. The message names the option and
  * the value, in one line. */
 export class UsageError extends Error {
@@ -60,9 +62,11 @@ export function oneLine(text: string): string {
   return text.split("\n").map((line) => line.trim()).filter(Boolean).join(" ");
 }
 
-/** Prints one line on stderr. */
-export function complain(message: string): void {
-  try {
-    console.error("%s", `ws-random: ${escapeText(oneLine(message))}`);
-  } catch { /* a full disk, say: then there is nobody to tell */ }
+const stderr = new Lines(Deno.stderr);
+
+/** Prints one line on stderr, without waiting for whoever reads it. Resolves when it
+ * is written or cannot be. */
+export function complain(message: string): Promise<void> {
+  stderr.write(`ws-random: ${escapeText(oneLine(message))}`);
+  return stderr.written;
 }

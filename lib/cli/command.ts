@@ -20,7 +20,7 @@ export const EXIT_USAGE = 2;
  * number, as shells have it. */
 const SIGNALS: [Deno.Signal, number][] = Deno.build.os === "windows"
   ? [["SIGINT", 130]] // it knows no SIGTERM
-  : [["SIGINT", 130], ["SIGTERM", 143]];
+  : [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]];
 
 /** A second signal within this is the same key press, in milliseconds: a terminal sends
  * Ctrl-C to npx, `deno task` and the command, and the first two pass it on, some 2 ms
@@ -45,16 +45,16 @@ export async function runCommand<T extends Flags>(
     return EXIT_OK;
   } catch (error) {
     if (error instanceof UsageError) {
-      complain(`${error.message}; see ws-random ${command.name} --help`);
+      await complain(`${error.message}; see ws-random ${command.name} --help`);
       return EXIT_USAGE;
     }
-    complain(error instanceof Error ? error.message : String(error));
+    await complain(error instanceof Error ? error.message : String(error));
     return EXIT_FAILURE;
   }
 }
 
 /**
- * Listens for SIGINT and SIGTERM. A second one exits at once.
+ * Listens for SIGINT, SIGTERM and SIGHUP. A second one exits at once.
  *
  * @param end Called with the exit status at the first one.
  */

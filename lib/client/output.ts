@@ -4,7 +4,7 @@
  * @module
  */
 
-import { setTimeout as delay } from "node:timers/promises";
+import { type Sink, writeAll } from "../lines.ts";
 
 /** Characters to gather before a write: with more, the time per line is the same. */
 const CHUNK_CHARACTERS = 16_384;
@@ -15,11 +15,6 @@ const FLUSH_MS = 20;
 
 /** Characters that may wait for a slow reader. */
 const FULL_CHARACTERS = 1_048_576;
-
-/** Where the bytes go: `Deno.stdout`. */
-interface Sink {
-  write(bytes: Uint8Array): Promise<number>;
-}
 
 interface OutputListener {
   /** Too much waits for a slow reader. */
@@ -84,17 +79,5 @@ export class Output {
     this.#writing = undefined;
     if (this.#full) this.#listener.onEmpty();
     this.#full = false;
-  }
-}
-
-/** Writes all of these bytes. */
-export async function writeAll(sink: Sink, bytes: Uint8Array): Promise<void> {
-  while (bytes.length > 0) {
-    try {
-      bytes = bytes.subarray(await sink.write(bytes));
-    } catch (error) {
-      if (!(error instanceof Deno.errors.WouldBlock)) throw error;
-      await delay(1); // a terminal that another program made non-blocking
-    }
   }
 }
