@@ -6,6 +6,8 @@
  * @module
  */
 
+import { setTimeout as delay } from "node:timers/promises";
+import { deadline } from "@std/async/deadline";
 import { STATUS_CODE } from "@std/http/status";
 import { EXIT_OK, onTermination, runCommand } from "./lib/cli/command.ts";
 import { Connection, type Shared } from "./lib/server/connection.ts";
@@ -16,6 +18,7 @@ import {
   DRAINING,
   full,
   offersProtocol,
+  peerOf,
   type Refusal,
   refusal,
 } from "./lib/server/handshake.ts";
@@ -24,6 +27,7 @@ import {
   healthResponse,
   metricsResponse,
   pathOf,
+  probeResponse,
   reply,
   SECURITY_HEADERS,
 } from "./lib/server/responses.ts";
@@ -35,15 +39,16 @@ import {
   urlHost,
 } from "./lib/server/listen.ts";
 import { Metrics } from "./lib/server/metrics.ts";
-import { Notices } from "./lib/server/log.ts";
+import { jsonLine, Notices } from "./lib/server/log.ts";
 import { serverCommand, type ServerOptions } from "./lib/server/options.ts";
 import { Backlog } from "./lib/server/outbox.ts";
 import { CLOSE, isLoopback, LINES_PROTOCOL } from "./lib/protocol.ts";
-import { plural } from "./lib/text.ts";
+import { Lines } from "./lib/lines.ts";
+import { cut, plural } from "./lib/text.ts";
 import { isWorker, work, Workers } from "./lib/server/workers.ts";
 
 /** How long the last bytes may take once every connection is over or its close frame
- * is sent, in milliseconds. */
+ * is sent, in milliseconds; and the last line, if nobody reads it. */
 const LAST_MS = 200;
 
 export interface Server {
@@ -90,11 +95,13 @@ class RunningServer implements Server {
   #options: ServerOptions;
   #assets: Map<string, Asset>;
   #admission: Admission;
-  #notices = new Notices();
+  #notices: Notices;
   #shared: Shared;
   #connections = new Set<Connection>();
   /** Called when the last connection is over. */
   #onEmpty = () => {};
+  /** Whether load balancers may send new connections. */
+  #ready = true;
   #draining = false;
   #listener: Listener;
 
@@ -107,6 +114,7 @@ class RunningServer implements Server {
     this.#options = options;
     this.metrics = metrics;
     this.#assets = assets;
+    this.#notices = new Notices(options.logFormat);
     this.#shared = {
       options,
       metrics,
@@ -117,7 +125,7 @@ class RunningServer implements Server {
       options,
       tls,
       this.#notices,
-      (request) => this.#route(request),
+      (request, address) => this.#route(request, address),
     );
     const { port, hostname } = this.#listener.address;
     this.#admission = {
@@ -128,7 +136,7 @@ class RunningServer implements Server {
     this.url = `${this.#admission.scheme}://${linkHost(options.host)}:${port}/`;
   }
 
-  #route(request: Request): Response {
+  #route(request: Request, address: string): Response {
     const pathname = pathOf(request);
     if (pathname === undefined) {
       return reply(STATUS_CODE.BadRequest, "the Host header is not a host");
@@ -137,10 +145,12 @@ class RunningServer implements Server {
       pathname === "/ws" || pathname.startsWith("/ws/") ||
       (pathname === "/" && asksForWebSocket(request))
     ) {
-      return this.#handshake(request);
+      return this.#handshake(request, peerOf(request, address));
     }
     const found = this.#content(pathname, request);
-    if (!found) return reply(STATUS_CODE.NotFound, `nothing at ${pathname}`);
+    if (!found) {
+      return reply(STATUS_CODE.NotFound, `nothing at ${cut(pathname, 100)}`);
+    }
     if (request.method === "GET" || request.method === "HEAD") return found;
     return reply(
       STATUS_CODE.MethodNotAllowed,
@@ -153,18 +163,18 @@ class RunningServer implements Server {
   #content(path: string, request: Request): Response | undefined {
     const asset = this.#assets.get(path);
     if (asset) return assetResponse(request, asset);
-    if (path === "/healthz") {
-      return healthResponse(this.metrics, this.#draining);
-    }
+    if (path === "/healthz") return healthResponse(this.metrics, this.#ready);
+    if (path === "/livez") return probeResponse(true);
+    if (path === "/readyz") return probeResponse(this.#ready);
     if (path === "/metrics") return metricsResponse(this.metrics);
   }
 
-  #handshake(request: Request): Response {
+  #handshake(request: Request, peer: string): Response {
     const { maxConnections, idleTimeout } = this.#options;
     const refused = refusal(request, this.#admission) ??
       (this.#draining ? DRAINING : undefined) ??
       (this.metrics.accept(maxConnections) ? undefined : full(maxConnections));
-    if (refused) return this.#refuse(refused);
+    if (refused) return this.#refuse(refused, peer);
     const lines = offersProtocol(request, LINES_PROTOCOL);
     const { socket, response } = this.#upgrade(request, idleTimeout);
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
@@ -172,7 +182,7 @@ class RunningServer implements Server {
     }
     // Deno's own option wants a blank after each comma of the client's list.
     if (lines) response.headers.set("sec-websocket-protocol", LINES_PROTOCOL);
-    const connection = new Connection(this.#shared, socket, lines, () => {
+    const connection = new Connection(this.#shared, peer, socket, lines, () => {
       this.#connections.delete(connection);
       if (this.#connections.size === 0) this.#onEmpty();
     });
@@ -191,19 +201,26 @@ class RunningServer implements Server {
     }
   }
 
-  #refuse({ reason, status, message, headers }: Refusal): Response {
+  #refuse(
+    { reason, status, message, headers }: Refusal,
+    peer: string,
+  ): Response {
     this.metrics.refuse(reason);
-    this.#notices.add(
-      reason,
-      (count) => `refused ${plural(count, "handshake")}: ${message}`,
-    );
+    this.#notices.add({
+      kind: `refusal_${reason}`,
+      what: (count) => `refused ${plural(count, "handshake")}`,
+      why: message,
+      peer,
+    });
     return reply(status, message, headers);
   }
 
   /** Deno's own `shutdown` closes every WebSocket at once, so it comes last; until
    * then new connections are refused. */
   async shutdown(): Promise<void> {
-    const { grace } = this.#options;
+    const { drainDelay, grace } = this.#options;
+    this.#ready = false;
+    await delay(drainDelay);
     this.#draining = true;
     // The second half is for the closing handshakes.
     for (const each of this.#connections) each.drain(grace / 2);
@@ -211,25 +228,17 @@ class RunningServer implements Server {
     if (this.#connections.size > 0) await within(grace, empty);
     for (const each of this.#connections) each[Symbol.dispose]();
     await within(LAST_MS, this.#listener.shutdown());
-    this.#notices[Symbol.dispose]();
+    await this.#notices[Symbol.asyncDispose]();
   }
 }
 
 /** Waits for a promise, but no longer than this. */
-async function within(
-  milliseconds: number,
-  promise: Promise<void>,
-): Promise<void> {
-  let timer;
-  const timeUp = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, milliseconds);
-  });
-  await Promise.race([promise, timeUp]);
-  clearTimeout(timer);
+function within(milliseconds: number, promise: Promise<void>): Promise<void> {
+  return deadline(promise, milliseconds).catch(() => {});
 }
 
 /**
- * `ws-random server`: serves until SIGINT or SIGTERM.
+ * `ws-random server`: serves until SIGINT, SIGTERM or SIGHUP.
  *
  * @returns The exit status.
  */
@@ -237,8 +246,16 @@ export function main(args: string[]): Promise<number> {
   return runCommand(serverCommand, args, async (options) => {
     const signalled = new Promise<number>(onTermination);
     const server = await startServer(options);
+    const stdout = new Lines(Deno.stdout);
+    const say = (kind: string, message: string) =>
+      stdout.write(
+        options.logFormat === "json"
+          ? jsonLine({ kind, count: 1, message })
+          : message,
+      );
     const everywhere = ["0.0.0.0", "::"].includes(options.host);
-    console.log(
+    say(
+      "start",
       `Listening on ${server.url}` +
         (everywhere ? " and every other address of this machine" : ""),
     );
@@ -251,9 +268,11 @@ export function main(args: string[]): Promise<number> {
     await signalled;
     await server.shutdown();
     const { connections, requests } = server.metrics;
-    console.log(
+    say(
+      "stop",
       `Stopped after ${connections} connections and ${requests} requests`,
     );
+    await within(LAST_MS, stdout.written);
     return EXIT_OK;
   });
 }

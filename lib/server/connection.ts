@@ -60,6 +60,7 @@ export interface Shared {
 export class Connection {
   #state: State = "opening";
   #shared: Shared;
+  #peer: string;
   #socket: WebSocket;
   #lines: boolean;
   #outbox: Outbox;
@@ -78,17 +79,20 @@ export class Connection {
   #pipelines = false;
 
   /**
+   * @param peer Who is on the other end, for the operator.
    * @param socket As `Deno.upgradeWebSocket` returns it.
    * @param lines Whether a message holds a request per line.
    * @param onOver Called once, when the connection is over.
    */
   constructor(
     shared: Shared,
+    peer: string,
     socket: WebSocket,
     lines: boolean,
     onOver: () => void,
   ) {
     this.#shared = shared;
+    this.#peer = peer;
     this.#socket = socket;
     this.#lines = lines;
     this.#onOver = onOver;
@@ -250,11 +254,12 @@ export class Connection {
     if (this.#code ? this.#code !== CLOSE.GOING_AWAY : failure !== undefined) {
       const why = this.#reason || failure ||
         "it ended without a closing handshake";
-      notices.add(
-        `close ${label}`,
-        (count) =>
-          `${plural(count, "connection")} closed with ${label}: ${why}`,
-      );
+      notices.add({
+        kind: `close_${label}`,
+        what: (count) => `${plural(count, "connection")} closed with ${label}`,
+        why,
+        peer: this.#peer,
+      });
     }
     this.#onOver();
   }

@@ -8,6 +8,7 @@
 
 import { STATUS_CODE } from "@std/http/status";
 import { isLoopback } from "../protocol.ts";
+import { cut } from "../text.ts";
 
 /** Why handshakes are refused: the labels of the metrics. */
 export const REFUSAL_REASONS = [
@@ -97,6 +98,18 @@ function withoutBlanks(text: string): string {
   return text.slice(start, end);
 }
 
+/** Characters of an address that a proxy tells: more than an IPv6 address has. */
+const MAX_ADDRESS = 60;
+
+/** Who asks, for the operator: the address, and what the proxy there says of it. Of
+ * several in `X-Forwarded-For` the last is the one that this proxy has seen. */
+export function peerOf({ headers }: Request, address: string): string {
+  const forwarded = headers.get("x-forwarded-for");
+  if (!forwarded) return address;
+  const last = forwarded.slice(forwarded.lastIndexOf(",") + 1).trim();
+  return `${cut(last, MAX_ADDRESS)} by way of ${address}`;
+}
+
 /**
  * Checks a request for the endpoint.
  *
@@ -129,7 +142,7 @@ export function refusal(
       reason: "version",
       status: STATUS_CODE.UpgradeRequired,
       message: `Sec-WebSocket-Version must be ${WEBSOCKET_VERSION}, not "${
-        version ?? ""
+        brief(version ?? "")
       }"`,
       headers: { "sec-websocket-version": WEBSOCKET_VERSION },
     };
@@ -140,7 +153,7 @@ export function refusal(
       reason: "key",
       status: STATUS_CODE.BadRequest,
       message: `Sec-WebSocket-Key must be 16 bytes of base64, not "${
-        key.slice(0, 100)
+        brief(key)
       }"`,
     };
   }
@@ -169,12 +182,19 @@ function foreignOrigin(
   const own = URL.parse(
     `${forwarded || scheme}://${headers.get("host") ?? ""}`,
   );
-  const page = `page of ${origin.slice(0, 100)}, but this server`;
+  const page = `page of ${brief(origin)}, but this server`;
   if (own && loopback && !forwarded && !isLoopback(own.hostname)) {
-    return `${page} listens on this machine only and is not ${own.host}; ` +
-      "set X-Forwarded-Proto in the proxy or --allow-origin";
+    const host = brief(own.host);
+    return `${page} listens on this machine only and is not ${host}; ${REMEDY}`;
   }
   if (own && own.origin !== "null" && own.origin === origin) return undefined;
-  return `${page} is ${own?.origin ?? "not named in Host"}; ` +
-    "set X-Forwarded-Proto in the proxy or --allow-origin";
+  const name = own ? brief(own.origin) : "not named in Host";
+  return `${page} is ${name}; ${REMEDY}`;
+}
+
+const REMEDY = "set X-Forwarded-Proto in the proxy or --allow-origin";
+
+/** As much of a header as a message repeats. */
+function brief(text: string): string {
+  return cut(text, 100);
 }

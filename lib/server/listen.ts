@@ -6,7 +6,8 @@
  */
 
 import { STATUS_CODE } from "@std/http/status";
-import { reply } from "./responses.ts";
+import { asksForWebSocket, peerOf } from "./handshake.ts";
+import { pathOf, PROBES, reply } from "./responses.ts";
 import type { Notices } from "./log.ts";
 import type { ServerOptions } from "./options.ts";
 import { plural, UsageError } from "../text.ts";
@@ -15,15 +16,31 @@ import { plural, UsageError } from "../text.ts";
  * in milliseconds. */
 const LISTEN_AGAIN_MS = 100;
 
+/** Responses whose body is on its way, at most; each takes some 45 kB of memory. One
+ * that a browser or proxy asked for is there for milliseconds; by HTTP/2 a peer can
+ * leave 200 of them on each connection for as long as it likes. */
+const MAX_RESPONSES = 500;
+
+/** Whether a request is no handshake, which HTTP/2 has not, and no probe, whose
+ * response has no body. */
+function mayWait(request: Request): boolean {
+  return !asksForWebSocket(request) && !PROBES.includes(pathOf(request) ?? "");
+}
+
+/** Answers a request of the peer at this address. */
+type Route = (request: Request, address: string) => Response;
+
 /** Takes HTTP requests on one address until it is shut down, and listens again when
  * Deno has stopped. */
 export class Listener {
   readonly address: Deno.NetAddr;
   #options: Deno.ServeTcpOptions;
   #notices: Notices;
-  #route: (request: Request) => Response;
+  #route: Route;
   #server: Deno.HttpServer<Deno.NetAddr>;
   #stopped = false;
+  /** Responses whose body the peer has not taken. */
+  #responses = 0;
 
   /** @throws {Error} If the address cannot be listened on. The message says what
    * to do. */
@@ -31,7 +48,7 @@ export class Listener {
     options: ServerOptions,
     tls: Deno.TlsCertifiedKeyPem | undefined,
     notices: Notices,
-    route: (request: Request) => Response,
+    route: Route,
   ) {
     const { host: hostname, port, reusePort } = options;
     this.#options = { hostname, port, reusePort, ...tls };
@@ -51,21 +68,46 @@ export class Listener {
       ...this.#options,
       onListen() {},
       onError: (error) => this.#failed(error),
-    }, this.#route);
+    }, (request, info) => this.#answer(request, info));
     server.finished.catch((error) => this.#listenAgain(error));
     return server;
+  }
+
+  #answer(
+    request: Request,
+    { remoteAddr, completed }: Deno.ServeHandlerInfo<Deno.NetAddr>,
+  ): Response {
+    const { hostname } = remoteAddr;
+    if (this.#responses >= MAX_RESPONSES && mayWait(request)) {
+      this.#notices.add({
+        kind: "responses",
+        what: (count) => `refused ${plural(count, "HTTP request")}`,
+        why: `the peers of ${MAX_RESPONSES} others do not read their responses`,
+        peer: peerOf(request, hostname),
+      });
+      return reply(STATUS_CODE.ServiceUnavailable, null, {
+        "retry-after": "1",
+      });
+    }
+    const response = this.#route(request, hostname);
+    if (response.body !== null) {
+      this.#responses++;
+      const taken = () => void this.#responses--;
+      completed.then(taken, taken);
+    }
+    return response;
   }
 
   /** Deno stops listening when there are no descriptors left to accept with; the
    * connections that are open go on. */
   #listenAgain(error: unknown): void {
     if (this.#stopped) return;
-    this.#notices.add(
-      "listen",
-      () =>
-        `cannot take connections: ${(error as Error).message}; ` +
-        "trying again; for more file descriptors raise `ulimit -n`",
-    );
+    this.#notices.add({
+      kind: "listen",
+      what: () => "cannot take connections",
+      why: `${(error as Error).message}; trying again; for more file ` +
+        "descriptors raise `ulimit -n`",
+    });
     setTimeout(() => {
       try {
         if (!this.#stopped) this.#server = this.#listen();
@@ -77,11 +119,11 @@ export class Listener {
 
   /** An exception is a fault of this program, never of the peer. */
   #failed(error: unknown): Response {
-    const { stack } = error as Error;
-    this.#notices.add(
-      "exception",
-      (count) => `${plural(count, "request")} answered with 500: ${stack}`,
-    );
+    this.#notices.add({
+      kind: "exception",
+      what: (count) => `${plural(count, "request")} answered with 500`,
+      why: String((error as Error).stack),
+    });
     return reply(STATUS_CODE.InternalServerError, "internal error");
   }
 
@@ -96,7 +138,8 @@ export class Listener {
 /**
  * Reads the files of `--cert` and `--key`.
  *
- * @throws {UsageError} If one of them cannot be read, or is not given.
+ * @throws {UsageError} If one of them cannot be read or is not given, or if the key is
+ * encrypted.
  */
 export async function readCertificate(
   { cert, key }: ServerOptions,
@@ -111,10 +154,17 @@ export async function readCertificate(
         `${option}: cannot read ${path}: ${error.message}`,
       );
     });
-  return {
+  const pem = {
     cert: await read("--cert", cert),
     key: await read("--key", key),
   };
+  if (/^(?:-----BEGIN|Proc-Type:).* ?ENCRYPTED/m.test(pem.key)) {
+    throw new UsageError(
+      `--key: ${key} is encrypted, and nobody is there to type its ` +
+        `passphrase; decrypt it with: openssl pkey -in ${key} -out key.pem`,
+    );
+  }
+  return pem;
 }
 
 /**
@@ -133,17 +183,32 @@ export function assertPortFree(options: ServerOptions): void {
 }
 
 /** Turns an error of `Deno.serve` into one that says what to do. */
-function listenError(
+export function listenError(
   { name, message }: Error,
-  { host, port, cert }: ServerOptions,
+  { host, port, cert, key }: Pick<
+    ServerOptions,
+    "host" | "port" | "cert" | "key"
+  >,
 ): Error {
   if (name === "AddrInUse") {
     return new Error(
       `port ${port} of ${host} is taken; choose another with --port`,
     );
   }
-  if (name === "InvalidData" && cert !== undefined) {
-    return new Error(`--cert ${cert} and its --key are not usable: ${message}`);
+  if (name === "PermissionDenied") {
+    return new Error(
+      `port ${port} of ${host} is for privileged programs; choose one from 1024 ` +
+        "on, put a proxy in front, or under systemd set " +
+        "AmbientCapabilities=CAP_NET_BIND_SERVICE",
+    );
+  }
+  if (cert !== undefined && /KeyMismatch/.test(message)) {
+    return new UsageError(`--key ${key} is not the key of --cert ${cert}`);
+  }
+  if (cert !== undefined && /\b(?:keys?|certificates?)\b/.test(message)) {
+    return new UsageError(
+      `--cert ${cert} and --key ${key} are not usable: ${message}`,
+    );
   }
   return new Error(`cannot listen on ${host} port ${port}: ${message}`);
 }

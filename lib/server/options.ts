@@ -15,6 +15,7 @@ const MAX_WORKERS = 256;
 
 const LISTEN = "Where to listen";
 const ADMIT = "Whom to admit, and how much";
+const STOP = "How to stop, and what to tell";
 
 /** `ws-random server` */
 export const serverCommand = {
@@ -25,7 +26,6 @@ export const serverCommand = {
       group: LISTEN,
       value: "text",
       default: "127.0.0.1",
-      env: "HOST",
       parse: parseHost,
       help: "address to listen on; 0.0.0.0 for all",
     },
@@ -103,11 +103,25 @@ export const serverCommand = {
       help: "a peer that is silent for so long is dropped; 0 for never",
     },
     grace: {
-      group: ADMIT,
+      group: STOP,
       value: "time",
       default: "5s",
       parse: time("0s", "1h"),
       help: "how long open connections may take at shutdown",
+    },
+    drainDelay: {
+      group: STOP,
+      value: "time",
+      default: "0",
+      parse: time("0s", "1h"),
+      help: "how long it first goes on taking connections, though not ready",
+    },
+    logFormat: {
+      group: STOP,
+      value: "format",
+      default: "text",
+      parse: parseLogFormat,
+      help: "lines for the operator: text, or json for what collects them",
     },
   },
 } as const satisfies Command;
@@ -127,6 +141,11 @@ function parseOrigin(text: string): string {
     throw new Error("is not * or an origin like https://example.com");
   }
   return origin;
+}
+
+function parseLogFormat(text: string): "text" | "json" {
+  if (text === "text" || text === "json") return text;
+  throw new Error("is not text or json");
 }
 
 function parseWorkers(text: string): number {

@@ -31,6 +31,9 @@ export const SECURITY_HEADERS: Record<string, string> = {
 };
 
 /**
+ * A response. Its body is a stream: only of those does Deno tell when the peer has
+ * taken them, see `listen.ts`.
+ *
  * @param body Text gets a newline at its end, for readers at a terminal.
  * @param headers Added to the security headers; without a `content-type` a body is
  * plain text.
@@ -40,10 +43,20 @@ export function reply(
   body: string | Uint8Array<ArrayBuffer> | null,
   headers: Record<string, string> = {},
 ): Response {
-  return new Response(typeof body === "string" ? `${body}\n` : body, {
+  if (body === null) {
+    return new Response(null, {
+      status,
+      headers: { ...SECURITY_HEADERS, ...headers },
+    });
+  }
+  const bytes = typeof body === "string"
+    ? new TextEncoder().encode(`${body}\n`)
+    : body;
+  return new Response(ReadableStream.from([bytes]), {
     status,
     headers: {
-      ...(body === null ? {} : { "content-type": "text/plain; charset=utf-8" }),
+      "content-type": "text/plain; charset=utf-8",
+      "content-length": String(bytes.length),
       ...SECURITY_HEADERS,
       ...headers,
     },
@@ -61,18 +74,28 @@ export function pathOf({ url, headers }: Request): string | undefined {
   return /^\w+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1];
 }
 
-/** Tells a load balancer whether to send new connections here. */
-export function healthResponse(metrics: Metrics, draining: boolean): Response {
+/** Tells a load balancer whether to send new connections here, and people more. */
+export function healthResponse(metrics: Metrics, ready: boolean): Response {
   const health = {
-    status: draining ? "draining" : "ok",
+    status: ready ? "ok" : "draining",
     connections: metrics.open,
     uptimeSeconds: metrics.uptimeSeconds,
   };
   return reply(
-    draining ? STATUS_CODE.ServiceUnavailable : STATUS_CODE.OK,
+    ready ? STATUS_CODE.OK : STATUS_CODE.ServiceUnavailable,
     JSON.stringify(health),
     { "content-type": "application/json", "cache-control": "no-store" },
   );
+}
+
+/** Whether the server is there, and whether it takes new connections. */
+export const PROBES = ["/livez", "/readyz"];
+
+/** Tells a load balancer yes or no, without a body: so it is told whatever peers do
+ * not read. */
+export function probeResponse(yes: boolean): Response {
+  const status = yes ? STATUS_CODE.OK : STATUS_CODE.ServiceUnavailable;
+  return reply(status, null, { "cache-control": "no-store" });
 }
 
 export function metricsResponse(metrics: Metrics): Response {

@@ -14,8 +14,8 @@ import { plural } from "../text.ts";
  * start would be started over and over. */
 const PAUSE_MS = 1000;
 
-/** How much longer than `--grace` the workers may take to shut down, in
- * milliseconds. */
+/** How much longer than `--drain-delay` and `--grace` the workers may take to shut
+ * down, in milliseconds. */
 const BEYOND_GRACE_MS = 1000;
 
 /** The first message to a worker: its options, the memory of all metrics, and
@@ -39,7 +39,7 @@ export class Workers {
   #memory: SharedArrayBuffer;
   #options: ServerOptions;
   #running = new Map<number, Worker>();
-  #notices = new Notices();
+  #notices: Notices;
   #draining = false;
   /** Called when the last worker has ended. */
   #onEmpty = () => {};
@@ -48,6 +48,7 @@ export class Workers {
   constructor(module: string, options: ServerOptions) {
     this.#module = module;
     this.#options = { ...options, workers: 1, reusePort: true };
+    this.#notices = new Notices(options.logFormat);
     this.#memory = Metrics.memory(options.workers);
     this.#count = options.workers;
     this.metrics = new Metrics(this.#memory);
@@ -98,10 +99,11 @@ export class Workers {
 
   #replace(index: number, { message }: Error): void {
     const more = this.#draining ? "" : ", to be replaced";
-    this.#notices.add(
-      "worker",
-      (count) => `${plural(count, "worker")} died${more}: ${message}`,
-    );
+    this.#notices.add({
+      kind: "worker",
+      what: (count) => `${plural(count, "worker")} died${more}`,
+      why: message,
+    });
     if (this.#draining) return;
     setTimeout(() => {
       if (this.#draining) return;
@@ -109,11 +111,12 @@ export class Workers {
     }, PAUSE_MS);
   }
 
-  /** Shuts them all down, in little more than `--grace` at the most. */
+  /** Shuts them all down, in little more than `--drain-delay` and `--grace` at the most. */
   async shutdown(): Promise<void> {
     this.#draining = true;
     const empty = new Promise<void>((resolve) => this.#onEmpty = resolve);
-    const milliseconds = this.#options.grace + BEYOND_GRACE_MS;
+    const { drainDelay, grace } = this.#options;
+    const milliseconds = drainDelay + grace + BEYOND_GRACE_MS;
     const timer = setTimeout(() => this.#onEmpty(), milliseconds);
     for (const worker of this.#running.values()) {
       worker.postMessage("shut down");
@@ -121,7 +124,7 @@ export class Workers {
     if (this.#running.size > 0) await empty;
     clearTimeout(timer);
     for (const worker of this.#running.values()) worker.terminate();
-    this.#notices[Symbol.dispose]();
+    await this.#notices[Symbol.asyncDispose]();
   }
 }
 

@@ -16,7 +16,7 @@ import {
 const numbered = (count: number) =>
   Array.from({ length: count }, (_, i) => `Message ${i + 1}`);
 
-for (const signal of ["SIGTERM", "SIGINT"] as const) {
+for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
   test(`${signal}: what has arrived is answered, close 1001, exit 0`, async () => {
     const { server, url, port } = await serverProcess();
     await using _ = server;

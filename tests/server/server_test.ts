@@ -3,6 +3,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
+  freePort,
   makeCertificate,
   Process,
   ROOT,
@@ -58,6 +59,17 @@ test("TLS: https and wss with --cert and --key", async () => {
     assertEquals(page.status, 200);
     await page.body?.cancel();
 
+    const elsewhere = `${folder}/other`;
+    await Deno.mkdir(elsewhere);
+    const other = await makeCertificate(elsewhere);
+    const encrypted = [[], ["-traditional"]].map((form, index) => {
+      const out = `${folder}/encrypted-${index}.pem`;
+      const command = "rsa -aes256 -passout pass:x".split(" ");
+      const args = [...command, ...form, "-in", key, "-out", out];
+      const { success } = new Deno.Command("openssl", { args }).outputSync();
+      assert(success);
+      return out;
+    });
     for (
       const [args, code, message] of [
         [[`--cert=${cert}`], 2, /--cert and --key go together/],
@@ -66,7 +78,15 @@ test("TLS: https and wss with --cert and --key", async () => {
           2,
           /--key: cannot read \/no\/such/,
         ],
-        [[`--cert=${key}`, `--key=${cert}`], 1, /--cert .* not usable/],
+        [[`--cert=${key}`, `--key=${cert}`], 2, /--cert .* not usable/],
+        [
+          [`--cert=${cert}`, `--key=${other.key}`],
+          2,
+          /is not the key of --cert/,
+        ],
+        ...encrypted.map((key) =>
+          [[`--cert=${cert}`, `--key=${key}`], 2, /openssl pkey -in/] as const
+        ),
       ] as const
     ) {
       const refused = await run([
@@ -131,12 +151,12 @@ testOnLinux("--reuse-port: two processes share a port", async () => {
   assert(served[0] > 0 && served[1] > 0, `${served}`); // by chance 1 in 2^63
 });
 
-test("$HOST and $PORT replace the defaults", async () => {
+test("$PORT replaces the default, and $HOST, which some shells export, does not", async () => {
   await using server = new Process(task("server"), {
-    env: { HOST: "localhost", PORT: "0" },
+    env: { HOST: "nosuch.invalid", PORT: "0" },
   });
   const [, port] = await server.until(
-    /^Listening on http:\/\/localhost:(\d+)\//,
+    /^Listening on http:\/\/127\.0\.0\.1:(\d+)\//,
   );
   assert(Number(port) > 0);
   const bad = await run(task("server"), { env: { PORT: "many" } });
@@ -145,24 +165,22 @@ test("$HOST and $PORT replace the defaults", async () => {
 });
 
 test("after start the process can read no file and no variable", async () => {
+  const port = freePort();
   const script = `
     import { main } from "./server.ts";
-    const log = console.log;
-    console.log = (line) => {
-      log(line);
-      console.log = log;
-      setTimeout(async () => {
-        for (const attempt of [
-          () => Deno.readTextFileSync("deno.json"),
-          () => Deno.env.get("HOST"),
-        ]) {
-          try { attempt(); log("allowed"); } catch (error) { log(error.name); }
-        }
-        log("page", (await fetch(line.split(" ").at(-1))).status);
-        Deno.exit();
-      });
-    };
-    await main(["--port=0"]);`;
+    main(["--port=${port}"]);
+    const read = { name: "read", path: "deno.json" };
+    while ((await Deno.permissions.query(read)).state === "granted") {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    for (const attempt of [
+      () => Deno.readTextFileSync("deno.json"),
+      () => Deno.env.get("PORT"),
+    ]) {
+      try { attempt(); console.log("allowed"); } catch ({ name }) { console.log(name); }
+    }
+    console.log("page", (await fetch("http://127.0.0.1:${port}/")).status);
+    Deno.exit();`;
   const [deno, ...args] = task("server");
   const child = new Deno.Command(deno, {
     args: [...args.slice(0, -1), "--no-prompt", "-"],
@@ -234,17 +252,20 @@ testOnLinux(
   },
 );
 
-test("the operator is told of each kind of refusal and fault, and once only", async () => {
+test("the operator is told of each kind of refusal and fault, by whom, and once only", async () => {
   await using server = new Process([...task("server"), "--port=0"], {
     stderr: "piped",
   });
   const [, url] = await server.until(/^Listening on (\S+)\n/);
   const port = Number(new URL(url).port);
-  for (let i = 0; i < 3; i++) {
+  const peers = ["198.51.100.1", "198.51.100.2", "198.51.100.3"];
+  for (const [i, peer] of peers.entries()) {
+    const forwarded = { "X-Forwarded-For": `192.0.2.1, ${peer}` };
     using foreign = await RawSocket.connect(port);
-    const Origin = "https://a.example\x9b31m";
-    await foreign.request("GET /ws", { ...HANDSHAKE, Origin });
-    using faulty = await RawSocket.open(port);
+    const Origin = `https://${i}.example\x9b31m`;
+    await foreign.request("GET /ws", { ...HANDSHAKE, ...forwarded, Origin });
+    using faulty = await RawSocket.connect(port);
+    await faulty.request("GET /ws", { ...HANDSHAKE, ...forwarded });
     await faulty.write(frame(BINARY, "x"));
     assertEquals(await faulty.closeCode(), 1003);
     await fetch(`${url}ws`).then((response) => response.body?.cancel());
@@ -253,20 +274,100 @@ test("the operator is told of each kind of refusal and fault, and once only", as
   const [code, stderr] = await Promise.all([server.end(), server.stderr()]);
   assertEquals(code, 0);
   // The rest is told at the end at the latest.
-  const origin =
-    `page of https://a.example\\S*31m, but this server is http://127.0.0.1; set X-Forwarded-Proto in the proxy or --allow-origin`;
-  const kinds = [
-    ["refused 1 handshake", "refused 2 handshakes", origin],
+  const origin = (i: number) =>
+    `page of https://${i}.example\\x9b31m, but this server is ` +
+    "http://127.0.0.1; set X-Forwarded-Proto in the proxy or --allow-origin";
+  const by = (peer: string) => `from ${peer} by way of 127.0.0.1`;
+  const endpoint = "this is a WebSocket endpoint; the page is at /";
+  const binary = "binary data; text messages only";
+  const lines = stderr.trimEnd().split("\n");
+  assertEquals(
+    lines.toSorted(),
     [
-      "1 connection closed with 1003",
-      "2 connections closed with 1003",
-      "binary data; text messages only",
-    ],
-    ["refused 1 handshake", "refused 2 handshakes", "this is a WebSocket .*"],
-  ];
-  for (const [first, rest, why] of kinds) {
-    assertMatch(stderr, new RegExp(`^ws-random: ${first}: ${why}$`, "m"));
-    assertMatch(stderr, new RegExp(`^ws-random: ${rest}: ${why}$`, "m"));
-  }
-  assertEquals(stderr.trimEnd().split("\n").length, 6, stderr);
+      `refused 1 handshake, ${by(peers[0])}: ${origin(0)}`,
+      `refused 2 handshakes, the last ${by(peers[2])}: ${origin(2)}`,
+      `1 connection closed with 1003, ${by(peers[0])}: ${binary}`,
+      `2 connections closed with 1003, the last ${by(peers[2])}: ${binary}`,
+      `refused 1 handshake, from 127.0.0.1: ${endpoint}`,
+      `refused 2 handshakes, the last from 127.0.0.1: ${endpoint}`,
+    ].map((line) => `ws-random: ${line}`).toSorted(),
+  );
 });
+
+test("--log-format json makes an object of each line, on stdout too", async () => {
+  await using server = new Process(
+    [...task("server"), "--port=0", "--log-format=json"],
+    { stderr: "piped" },
+  );
+  const [, url] = await server.until(/Listening on ([^\s"]+)/);
+  await fetch(`${url}ws`).then((response) => response.body?.cancel());
+  server.kill("SIGTERM");
+  const [code, stderr] = await Promise.all([server.end(), server.stderr()]);
+  assertEquals(code, 0);
+  const events = `${server.stdout}${stderr}`.trimEnd().split("\n")
+    .map((line) => JSON.parse(line));
+  assertEquals(events.map(({ kind }) => kind), [
+    "start",
+    "stop",
+    "refusal_upgrade",
+  ]);
+  assertEquals(events[2].peer, "127.0.0.1");
+});
+
+testOnLinux("a stderr or stdout that nobody reads stops nothing", async () => {
+  const folder = await Deno.makeTempDir();
+  for (const stream of [1, 2]) {
+    const port = freePort();
+    const fifo = `${folder}/${stream}`;
+    const command = [...task("server"), `--port=${port}`].join(" ");
+    // Full from the start, and somebody holds its other end.
+    const full = `mkfifo ${fifo} && exec 9<>${fifo} && ` +
+      `head -c 65536 /dev/zero >&9 && exec ${command} ${stream}>&9`;
+    await using server = new Process(["sh", "-c", full], { stderr: "null" });
+    await eventually(() => answers(port));
+    for (let i = 0; i < 3; i++) {
+      using refused = await RawSocket.connect(port);
+      assertEquals(
+        (await refused.request("GET /ws", { Host: "127.0.0.1" })).status,
+        426,
+      );
+    }
+    using socket = await RawSocket.open(port);
+    await socket.write(frame(TEXT, "still there"));
+    assertEquals((await socket.frame())?.opcode, TEXT);
+    server.kill("SIGTERM");
+    assertEquals(await socket.closeCode(), 1001);
+    socket.connection.closeWrite();
+    assertEquals(await server.end(), 0);
+  }
+  await Deno.remove(folder, { recursive: true });
+});
+
+testOnLinux("a full disk under stdout and stderr stops nothing", async () => {
+  const port = freePort();
+  const command = [...task("server"), `--port=${port}`].join(" ");
+  await using server = new Process(
+    ["sh", "-c", `exec ${command} >/dev/full 2>&1`],
+  );
+  await eventually(() => answers(port));
+  assertEquals(
+    (await fetch(`http://127.0.0.1:${port}/ws`).then(async (response) => {
+      await response.body?.cancel();
+      return response;
+    })).status,
+    426,
+  );
+  server.kill("SIGTERM");
+  assertEquals(await server.end(), 0);
+});
+
+/** Whether a server listens on a port. */
+function answers(port: number): Promise<boolean> {
+  return fetch(`http://127.0.0.1:${port}/livez`).then(
+    async (response) => {
+      await response.body?.cancel();
+      return response.ok;
+    },
+    () => false,
+  );
+}

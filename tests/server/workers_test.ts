@@ -236,7 +236,7 @@ testOnLinux("workers that cannot be started say why in one line", async () => {
   const taken = (port: number) =>
     new RegExp(`^ws-random: port ${port} of 127.0.0.1 is taken; [^\n]+\n$`);
   const range =
-    /^ws-random: --workers: "\w+" is not max or a whole number from 1 to 256; [^\n]+\n$/;
+    /^ws-random: --workers: "[\w.]+" is not max or a whole number from 1 to 256; [^\n]+\n$/;
   const cases: [string[], number, RegExp][] = [
     [["--workers=2", `--port=${other.addr.port}`], 1, taken(other.addr.port)],
     [
