@@ -4,8 +4,7 @@
  * @module
  */
 
-import type { Page } from "puppeteer-core";
-import { startBrowser } from "../harness/browser.ts";
+import { type Page, startBrowser } from "../harness/browser.ts";
 import { serverProcess } from "../harness/process.ts";
 
 const FOLDER = new URL(".", import.meta.url).pathname;

@@ -6,7 +6,8 @@
  */
 
 import { setTimeout as delay } from "node:timers/promises";
-import type { Browser as Puppeteer } from "puppeteer-core";
+import type { Browser as Puppeteer } from "npm:puppeteer-core@25.16.0";
+export type { Page } from "npm:puppeteer-core@25.16.0";
 import { freePort, IN_CI, missing, Process } from "./process.ts";
 
 /** What one of them needs, where Debian's packages put it. */
@@ -55,7 +56,7 @@ export function startBrowser(engine: Engine): Promise<Browser> {
 async function startPuppeteer(
   engine: "chromium" | "firefox",
 ): Promise<Browser> {
-  const { default: puppeteer } = await import("puppeteer-core");
+  const { default: puppeteer } = await import("npm:puppeteer-core@25.16.0");
   const browser: Puppeteer = await puppeteer.launch({
     browser: engine === "chromium" ? "chrome" : engine,
     executablePath: PROGRAMS[engine][0],

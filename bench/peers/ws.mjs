@@ -1,6 +1,6 @@
 // @ts-nocheck: ws has no types
 // npm's ws on Node.
-import { WebSocketServer } from "ws";
+import { WebSocketServer } from "npm:ws@8.23.0";
 
 const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
 server.on("listening", () => {

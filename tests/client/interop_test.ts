@@ -29,7 +29,7 @@ async function checkClient(url: string): Promise<void> {
 
 test("ws is answered by our server", () =>
   withServer({}, async (url) => {
-    const { default: WebSocket } = await import("ws");
+    const { default: WebSocket } = await import("npm:ws@8.23.0");
     const socket = new WebSocket(url);
     await next(socket, "open");
     let received = 0;
@@ -47,7 +47,7 @@ test("ws is answered by our server", () =>
   }));
 
 test("ws answers our client", async () => {
-  const { WebSocketServer } = await import("ws");
+  const { WebSocketServer } = await import("npm:ws@8.23.0");
   const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
   // deno-lint-ignore no-explicit-any -- ws has no types
   server.on("connection", (socket: any) => {

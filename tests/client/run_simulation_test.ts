@@ -3,7 +3,7 @@
 // prints its seed, and the schedule shrunk to the shortest.
 
 import { assert, assertEquals } from "@std/assert";
-import fc from "fast-check";
+import fc from "npm:fast-check@4.10.2";
 import { parseFlags } from "../../lib/cli/flags.ts";
 import { clientCommand, type ClientOptions } from "../../lib/client/options.ts";
 import { createReport, type Report } from "../../lib/client/report.ts";

@@ -7,10 +7,10 @@
 
 /// <reference lib="dom" />
 
-import type { Page } from "puppeteer-core";
 import {
   type Browser,
   type Engine,
+  type Page,
   startBrowser,
   type Tab,
   TESTED,

