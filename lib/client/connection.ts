@@ -133,9 +133,10 @@ export class ClientConnection {
     this.#answered = this.#answeredOfWindow = 0;
     this.#waitsFor = undefined;
     this.#waited = -1; // the first tick begins to count
+    const connectedAt = this.#owner.world.now();
     const socket = this.#socket = this.#owner.world.connect();
     let error = "";
-    socket.onopen = () => this.#open(socket);
+    socket.onopen = () => this.#open(socket, connectedAt);
     socket.onmessage = ({ data }) => this.#receiveMessage(data);
     socket.onerror = (event) => {
       event.preventDefault();
@@ -144,16 +145,23 @@ export class ClientConnection {
     socket.onclose = ({ code, reason }) => this.#end(code, reason, error);
   }
 
-  #open(socket: Socket): void {
+  #open(socket: Socket, connectedAt: number): void {
     const message = unasked(socket, this.#settings.batch > 1);
     if (message !== undefined) return this.#break({ message, fatal: true });
     this.state = "open";
+    const now = this.#owner.world.now();
     const { counters } = this.#requests;
+    counters.times.handshakes.add(now - connectedAt);
     if (this.#hasOpened) counters.reconnects++;
     else counters.connections++;
     this.#hasOpened = true;
     this.#owner.onOpen();
-    this.sendDue(this.#owner.world.now());
+    this.sendDue(now);
+  }
+
+  /** When the first request in flight was due; `Infinity` if there is none. */
+  get firstDue(): number {
+    return this.#inFlight.firstDue;
   }
 
   /** Sends what may be sent now. */
@@ -187,7 +195,8 @@ export class ClientConnection {
     const returned = this.#requests.takeReturned();
     const index = returned ? returned.index : this.#requests.takeNew(now);
     if (index !== undefined) {
-      this.#inFlight.push(index, returned?.sentAt ?? now);
+      const due = returned?.due ?? this.#requests.dueAt(index, now);
+      this.#inFlight.push(index, due);
     }
     return index;
   }
@@ -211,8 +220,7 @@ export class ClientConnection {
     if (first !== undefined) {
       const number = parseResponse(this.#requests.text(first), response);
       if (number !== undefined) {
-        const latency = now - this.#inFlight.shift();
-        this.#requests.accept(first, number, latency);
+        this.#requests.accept(first, number, now, this.#inFlight.shift());
         return this.#accepted(response as string);
       }
     }
@@ -225,7 +233,7 @@ export class ClientConnection {
     const found = this.#requests.answeredBy(response);
     const taken = found && this.#inFlight.take(found.index);
     if (found && taken) {
-      this.#requests.accept(found.index, found.number, now - taken.sentAt);
+      this.#requests.accept(found.index, found.number, now, taken.due);
       if (taken.passed) this.#requests.overtake(found.index);
       return this.#accepted(response as string);
     }

@@ -8,31 +8,31 @@ import type { Unanswered } from "./requests.ts";
 
 export class InFlight {
   /** A ring buffer: requests are numbered as they are sent, and at its number modulo
-   * the length each one has its index and when it was first sent. */
+   * the length each one has its index and when it was due. */
   #indices: Uint32Array;
-  #sentAt: Float64Array;
+  #due: Float64Array;
   /** The numbers of the oldest one and of the next to be sent. */
   #first = 0;
   #next = 0;
   /** The number of the next one when it was last {@linkcode mark}ed. */
   #marked = 0;
   /** Those that a younger one was answered before, the oldest first: by index, when
-   * each was first sent. */
+   * each was due. */
   #passed = new Map<number, number>();
 
   constructor(most: number) {
     this.#indices = new Uint32Array(most);
-    this.#sentAt = new Float64Array(most);
+    this.#due = new Float64Array(most);
   }
 
   get size(): number {
     return this.#next - this.#first + this.#passed.size;
   }
 
-  push(index: number, sentAt: number): void {
+  push(index: number, due: number): void {
     const slot = this.#next++ % this.#indices.length;
     this.#indices[slot] = index;
-    this.#sentAt[slot] = sentAt;
+    this.#due[slot] = due;
   }
 
   /** The index of the oldest one that was not passed: the next to be answered. */
@@ -49,22 +49,22 @@ export class InFlight {
     return index;
   }
 
-  /** Takes out the {@linkcode first}, and tells when it was first sent. */
+  /** Takes out the {@linkcode first}, and tells when it was due. */
   shift(): number {
-    return this.#sentAt[this.#first++ % this.#indices.length];
+    return this.#due[this.#first++ % this.#indices.length];
   }
 
   /**
    * Takes out a request, wherever it is; those sent before it are passed.
    *
-   * @returns When it was first sent, and whether it was passed itself, or
+   * @returns When it was due, and whether it was passed itself, or
    * `undefined` if it is not in flight.
    */
-  take(index: number): { sentAt: number; passed: boolean } | undefined {
-    const sentAt = this.#passed.get(index);
-    if (sentAt !== undefined) {
+  take(index: number): { due: number; passed: boolean } | undefined {
+    const due = this.#passed.get(index);
+    if (due !== undefined) {
       this.#passed.delete(index);
-      return { sentAt, passed: true };
+      return { due, passed: true };
     }
     const { length } = this.#indices;
     let number = this.#first;
@@ -73,7 +73,17 @@ export class InFlight {
     }
     if (number === this.#next) return undefined;
     while (this.#first < number) this.#passed.set(this.first!, this.shift());
-    return { sentAt: this.shift(), passed: false };
+    return { due: this.shift(), passed: false };
+  }
+
+  /** When the first of them was due; `Infinity` if there is none. */
+  get firstDue(): number {
+    let first = Infinity;
+    for (const due of this.#passed.values()) first = Math.min(first, due);
+    for (let number = this.#first; number < this.#next; number++) {
+      first = Math.min(first, this.#due[number % this.#due.length]);
+    }
+    return first;
   }
 
   /** Remembers which are in flight now. */
@@ -89,12 +99,12 @@ export class InFlight {
   takeAll(silent: boolean): Unanswered[] {
     const all: Unanswered[] = Array.from(
       this.#passed,
-      ([index, sentAt]) => ({ index, sentAt, lost: true }),
+      ([index, due]) => ({ index, due, lost: true }),
     );
     this.#passed.clear();
     while (this.first !== undefined) {
       const lost = silent && this.#first < this.#marked;
-      all.push({ index: this.first, sentAt: this.shift(), lost });
+      all.push({ index: this.first, due: this.shift(), lost });
     }
     return all;
   }

@@ -6,12 +6,16 @@
 
 import { uniformity } from "../../static/proof.js";
 import { type Counters, Fate, type Invalid } from "./requests.ts";
+import type { Durations, Percentiles } from "./time.ts";
 import { cut } from "../text.ts";
 import { VERSION } from "../cli/command.ts";
 import { type ClientOptions, publicUrl } from "./options.ts";
 
 /** How much of `--message` the report repeats. */
 const MESSAGE_CHARACTERS = 200;
+
+/** A few of the percentiles. */
+type Extract = Pick<Percentiles, "p50" | "p99" | "max">;
 
 /** Ranges of request numbers, counted from 1, both ends included. */
 type Ranges = [first: number, last: number][];
@@ -68,8 +72,17 @@ export interface Report {
   seconds: number;
   /** `answered` / `seconds` */
   perSecond: number;
-  /** Milliseconds from the first `send` of a request to its response. */
-  latencyMs: Record<"p50" | "p90" | "p99" | "p99.9" | "max", number | null>;
+  /** From when a request was due to its response: at its place in the rate; without
+   * one when it was first sent. Each within 0.1 %. */
+  latencyMs: Percentiles;
+  /** From when a request was due to when it was first sent; `null` without a rate. */
+  lateMs: Extract | null;
+  /** From the attempt to connect to the open connection. */
+  handshakeMs: Extract;
+  longestPauseMs: number | null;
+  /** The longest times in which a request was due and no valid response came, at most
+   * ten, and when each began, from the start. */
+  pauses: { atMs: number; ms: number }[];
   /** The numbers received. */
   numbers: {
     min: number | null;
@@ -98,7 +111,7 @@ export function createReport(
   options: ClientOptions,
   interrupted: boolean,
 ): Report {
-  const { fates, sent, invalid, startedAt, endedAt } = counters;
+  const { fates, times, sent, invalid, startedAt, endedAt } = counters;
   const { count } = options;
   const answers = Fate.answered | Fate.answeredAgain;
   const missing = find(fates, (fate) => (fate & answers) !== Fate.answered);
@@ -106,6 +119,10 @@ export function createReport(
   const overtaken = find(fates, (fate) => (fate & Fate.overtaken) !== 0).size;
   const answered = count - missing.size;
   const seconds = (endedAt - startedAt) / 1000 || 0;
+  const pauses = times.pauses.longest.map(({ at, length }) => ({
+    atMs: round(at - startedAt, 3),
+    ms: round(length, 3),
+  }));
   const { verdict, ...numbers } = describeNumbers(counters.numbers);
   return {
     ok: answered === count && lost.size === 0 && invalid === 0 &&
@@ -138,7 +155,11 @@ export function createReport(
     inFlight: counters.inFlight,
     seconds: round(seconds, 3),
     perSecond: seconds > 0 ? round(answered / seconds, 1) : 0,
-    latencyMs: percentiles(counters),
+    latencyMs: times.latencies.percentiles(),
+    lateMs: options.rate === undefined ? null : extract(times.late),
+    handshakeMs: extract(times.handshakes),
+    longestPauseMs: pauses[0]?.ms ?? null,
+    pauses,
     numbers,
   };
 }
@@ -157,24 +178,9 @@ function find(fates: Uint8Array, wanted: (fate: number) => boolean) {
   return { size, ranges };
 }
 
-/** Exact percentiles, by sorting a copy of the latencies. */
-function percentiles({ fates, latencies, sent }: Counters) {
-  const copy = latencies.slice(0, sent);
-  let answered = 0;
-  for (let index = 0; index < sent; index++) {
-    if (fates[index] & Fate.answered) copy[answered++] = copy[index];
-  }
-  const sorted = copy.subarray(0, answered).sort();
-  // The nearest rank: the smallest latency that this part does not exceed.
-  const percentile = (part: number) =>
-    answered === 0 ? null : round(sorted[Math.ceil(part * answered) - 1], 3);
-  return {
-    p50: percentile(0.5),
-    p90: percentile(0.9),
-    p99: percentile(0.99),
-    "p99.9": percentile(0.999),
-    max: percentile(1),
-  };
+function extract(durations: Durations): Extract {
+  const { p50, p99, max } = durations.percentiles();
+  return { p50, p99, max };
 }
 
 function describeNumbers(counts: number[]) {

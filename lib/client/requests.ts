@@ -7,6 +7,7 @@
  */
 
 import { HIGHEST, parseResponse } from "../../static/proof.js";
+import { Times } from "./time.ts";
 
 /** What is kept for each request, in one byte: a set of these. */
 export const Fate = {
@@ -47,8 +48,7 @@ export interface Break {
 export interface Counters {
   /** For each request a set of {@linkcode Fate}. */
   fates: Uint8Array<ArrayBuffer>;
-  /** For each answered request the milliseconds from its first `send`. */
-  latencies: Float32Array<ArrayBuffer>;
+  times: Times;
   /** How often each number came, from 1 on. */
   numbers: number[];
   /** Distinct requests sent. They are numbered, so these are the first ones. */
@@ -76,12 +76,12 @@ export interface Counters {
   endedAt: number;
 }
 
-/** Creates the counters of a run. They take 5 bytes for each request, which the system
+/** Creates the counters of a run. They take a byte for each request, which the system
  * hands out as requests are sent. */
 export function createCounters(count: number): Counters {
   return {
     fates: new Uint8Array(count),
-    latencies: new Float32Array(count),
+    times: new Times(),
     numbers: new Array(HIGHEST).fill(0),
     sent: 0,
     answered: 0,
@@ -105,8 +105,8 @@ const KEPT_CHARACTERS = 200;
 export interface Unanswered {
   /** Counted from 0. */
   index: number;
-  /** When it was first sent, in milliseconds. */
-  sentAt: number;
+  /** When it was due, in milliseconds. */
+  due: number;
   /** Whether it is lost, and was not just in flight when its connection ended. */
   lost: boolean;
 }
@@ -125,6 +125,8 @@ export class Requests {
   /** Called when one is asked for before it is due. */
   onEarly = () => {};
   #parts: string[];
+  /** Whether there is a rate. */
+  #paced: boolean;
   #perMillisecond: number;
   /** A stack, the oldest on top. */
   #returned: Unanswered[] = [];
@@ -135,6 +137,7 @@ export class Requests {
     this.count = count;
     this.counters = createCounters(count);
     this.#parts = message.split("{i}");
+    this.#paced = rate !== undefined;
     this.#perMillisecond = (rate ?? Infinity) / 1000;
   }
 
@@ -159,14 +162,32 @@ export class Requests {
    * or due yet. */
   takeNew(now: number): number | undefined {
     if (this.paused || this.counters.sent === this.count) return undefined;
-    if (this.dueAt() <= now) return this.counters.sent++;
-    this.onEarly();
+    const { counters } = this;
+    const late = now - this.dueAt(counters.sent, now);
+    if (late < 0) return void this.onEarly();
+    if (this.#paced) counters.times.late.add(late);
+    return counters.sent++;
   }
 
-  /** When the next new request is due, in milliseconds. One that could not be
-   * sent in time is made up for, so that the rate holds over the run. */
-  dueAt(): number {
-    return this.counters.startedAt + this.counters.sent / this.#perMillisecond;
+  /**
+   * When a request is due, in milliseconds: at its place in the rate, so that one which
+   * could not be sent in time is made up for; without a rate when it is first sent.
+   *
+   * @param now Counts as then.
+   */
+  dueAt(index: number, now: number): number {
+    if (!this.#paced) return now;
+    return this.counters.startedAt + index / this.#perMillisecond;
+  }
+
+  /** When the first request was due that no connection holds; `Infinity` if none is
+   * due. */
+  firstDue(now: number): number {
+    const { sent } = this.counters;
+    let first = Infinity;
+    if (this.#paced && sent < this.count) first = this.dueAt(sent, now);
+    for (const { due } of this.#returned) first = Math.min(first, due);
+    return first < now ? first : Infinity;
   }
 
   /** Takes back what a connection could not get answered, the oldest first. */
@@ -177,13 +198,17 @@ export class Requests {
     }
   }
 
-  /** Counts a valid response. */
-  accept(index: number, number: number, latency: number): void {
-    const { fates, latencies, numbers } = this.counters;
+  /**
+   * Counts a valid response.
+   *
+   * @param due When its request was due, in milliseconds.
+   */
+  accept(index: number, number: number, now: number, due: number): void {
+    const { fates, numbers, times } = this.counters;
     fates[index] |= fates[index] & Fate.answered
       ? Fate.answeredAgain
       : Fate.answered;
-    latencies[index] = latency;
+    times.answered(now, due);
     numbers[number - 1]++;
     this.counters.answered++;
     this.#settled++;

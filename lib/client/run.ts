@@ -209,18 +209,29 @@ export class Run implements Owner {
   #pace(): void {
     if (this.#paces) return;
     this.#paces = true;
-    this.after(Math.max(1, this.requests.dueAt() - this.world.now()), () => {
+    const now = this.world.now();
+    const { sent } = this.requests.counters;
+    const due = this.requests.dueAt(sent, now);
+    this.after(Math.max(1, due - now), () => {
       this.#paces = false;
       this.#turn++;
       this.#sendDue();
     });
   }
 
+  /** The time that counts is over, for each request has its response or will not get
+   * one. */
+  #countTime(): void {
+    const { requests, world } = this;
+    const now = requests.counters.endedAt = world.now();
+    let due = requests.firstDue(now);
+    for (const { firstDue } of this.#connections) due = Math.min(due, firstDue);
+    requests.counters.times.pauses.unanswered(now, due);
+  }
+
   #end(outcome: Outcome): void {
     if (this.#state === "over") return;
-    if (this.#state === "running") {
-      this.requests.counters.endedAt = this.world.now();
-    }
+    if (this.#state === "running") this.#countTime();
     this.#state = "over";
     for (const cancel of this.#timers) cancel();
     for (const connection of this.#connections) connection.drop();

@@ -18,12 +18,12 @@ const NAME_COLUMNS = 11;
 
 /** The report as text, all but its {@linkcode verdict}. */
 export function reportText(report: Report): string {
-  const { answered, firstInvalid, latencyMs, numbers } = report;
+  const { answered, firstInvalid, latencyMs, lateMs, numbers } = report;
+  const [pause] = report.pauses;
+  const manyHandshakes = report.connections + report.reconnects > 1;
   const counted =
     (["sent", "answered", "missing", "lost", "invalid", "overtaken"] as const)
       .map((name) => `${report[name]} ${name}`);
-  const latencies = Object.entries(latencyMs)
-    .map(([name, ms]) => `${name} ${ms?.toFixed(2)}`);
   const rows: Record<string, string[] | false> = {
     server: [report.url],
     requests: counted,
@@ -41,7 +41,13 @@ export function reportText(report: Report): string {
     ],
     breaks: report.breaks.length > 0 && breaksText(report.breaks),
     "gave up": report.gaveUp > 0 && [plural(report.gaveUp, "connection")],
-    "latency ms": answered > 0 && latencies,
+    "latency ms": answered > 0 && percentiles(latencyMs),
+    "late ms": lateMs !== null && answered > 0 && percentiles(lateMs),
+    "pause ms": pause !== undefined && [
+      `${pause.ms.toFixed(2)} at most`,
+      `from ${(pause.atMs / 1000).toFixed(3)} s on`,
+    ],
+    "connect ms": manyHandshakes && percentiles(report.handshakeMs),
     numbers: answered > 0 && [
       `${numbers.min} to ${numbers.max}`,
       `mean ${numbers.mean}`,
@@ -53,6 +59,11 @@ export function reportText(report: Report): string {
     .filter((row): row is [string, string[]] => row[1] !== false)
     .map(([name, parts]) => name.padEnd(NAME_COLUMNS) + wrap(parts))
     .join("\n");
+}
+
+function percentiles(values: Record<string, number | null>): string[] {
+  return Object.entries(values)
+    .map(([name, ms]) => `${name} ${ms?.toFixed(2)}`);
 }
 
 function invalidText({ request, reason, response }: Invalid): string[] {

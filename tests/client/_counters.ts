@@ -20,7 +20,7 @@ export function answered(count: number): Counters {
   Object.assign(counters, { sent: count, startedAt: 5, endedAt: 2005 });
   Object.assign(counters, { answered: count, connections: 1, inFlight: 3 });
   counters.fates.fill(Fate.answered);
-  counters.latencies.forEach((_, i, all) => all[count - 1 - i] = i + 1);
+  for (let i = count; i > 0; i--) counters.times.answered(2000, 2000 - i);
   counters.numbers.fill(count / 100);
   return counters;
 }

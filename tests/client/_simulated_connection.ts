@@ -66,6 +66,7 @@ export class Connection implements Socket {
   closing = false;
   /** The oldest first. */
   outstanding: Outstanding[] = [];
+  readonly begunAt: number;
   #network: Network;
   #peer: Peer;
   #received = 0;
@@ -82,7 +83,7 @@ export class Connection implements Socket {
   constructor(network: Network, peer: Peer) {
     this.#network = network;
     this.#peer = peer;
-    this.#since = this.#lastArrival = network.now();
+    this.begunAt = this.#since = this.#lastArrival = network.now();
     if (peer.opening !== "hang") this.#later(() => this.#open());
   }
 

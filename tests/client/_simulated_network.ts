@@ -26,6 +26,8 @@ export interface Script {
   lines: boolean;
   /** In milliseconds. */
   timeout: number;
+  /** Requests per second, if there is a rate. */
+  rate: number | null;
 }
 
 /** What became of a request when a connection ended that it was in flight on;
@@ -63,6 +65,11 @@ export class Network implements World {
   /** The ends that each request met before it was answered. */
   ends = new Map<string, End[]>();
   breaks: Break[] = [];
+  /** When each request was first sent, and when each was answered, in order. */
+  sentAt = new Map<string, number>();
+  answeredAt = new Map<string, number>();
+  /** How long it took each connection to open. */
+  handshakes: number[] = [];
   invalid = 0;
   /** What the client waits for. */
   timers = new Set<Due>();
@@ -145,6 +152,7 @@ export class Network implements World {
 
   onOpen(connection: Connection): void {
     if (this.opened++ === 0) this.openedAt = this.#now;
+    this.handshakes.push(this.#now - connection.begunAt);
     this.#clients.add(connection);
   }
 
@@ -183,7 +191,36 @@ export class Network implements World {
       outstanding.some((other) => other.request === request)
     );
     assert(!elsewhere, `${request} is in flight`);
+    if (!this.sent.has(request)) this.sentAt.set(request, this.#now);
     this.sent.set(request, (this.sent.get(request) ?? 0) + 1);
+  }
+
+  /** When a request was due: at its place in the rate, or when it was sent. */
+  due(request: string): number {
+    const { rate } = this.script;
+    const place = this.#indices.get(request)!;
+    return rate === null
+      ? this.sentAt.get(request)!
+      : this.openedAt + place / rate * 1000;
+  }
+
+  /** The times in which a request was due and no valid response came, the longest
+   * first, without those of no length. */
+  pauses(endedAt: number): { at: number; length: number }[] {
+    let last = -Infinity;
+    const pauses = [...this.answeredAt].map(([request, now]) => {
+      const at = Math.max(last, this.due(request));
+      last = now;
+      return { at, length: now - at };
+    });
+    const waiting = this.script.texts
+      .filter((text) => !this.answered.has(text) && !this.wrong.has(text))
+      .filter((text) => this.sent.has(text) || this.script.rate !== null)
+      .map((text) => Math.max(last, this.due(text)));
+    const at = Math.min(...waiting);
+    pauses.push({ at, length: endedAt - at });
+    return pauses.filter(({ length }) => length > 0)
+      .sort((a, b) => b.length - a.length);
   }
 
   /** What a response means, by the rules. */
@@ -197,7 +234,9 @@ export class Network implements World {
       if (outstanding[place].passed) {
         this.overtaken.add(outstanding[place].request);
       }
-      this.answered.add(take(place));
+      const request = take(place);
+      this.answered.add(request);
+      this.answeredAt.set(request, this.#now);
       return;
     }
     this.invalid++;

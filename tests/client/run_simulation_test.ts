@@ -97,6 +97,7 @@ async function simulate(schedule: Schedule): Promise<void> {
     window: options.window!,
     lines: options.batch > 1,
     timeout: rest.timeout,
+    rate,
   });
 
   let outcome: Outcome | undefined;
@@ -175,6 +176,7 @@ async function simulate(schedule: Schedule): Promise<void> {
       network.overtaken.size === 0 && report.lost === 0,
   );
   checkBreaks(report, network);
+  checkTimes(report, network, endedAt);
   assertEquals(printed.size, network.answered.size);
   assertEquals(counters.answered, network.answered.size);
 
@@ -185,6 +187,50 @@ async function simulate(schedule: Schedule): Promise<void> {
     assert(state === "closed" || closing, "a connection is left open");
     if (state !== "closed") assertEquals([onopen, onmessage], [null, null]);
   }
+}
+
+/** Each time in the report is what the network saw, within 0.1 % or a microsecond. */
+function checkTimes(report: Report, network: Network, endedAt: number): void {
+  const near = (
+    told: number | null,
+    real: number | undefined,
+    what: string,
+  ) => {
+    if (real === undefined) return assertEquals(told, null, what);
+    const error = Math.abs(told! - real);
+    assert(error <= Math.max(0.0011, real / 1000), `${what}: ${told}, ${real}`);
+  };
+  const checkAll = (
+    told: Record<string, number | null>,
+    real: number[],
+    what: string,
+  ) => {
+    const sorted = real.toSorted((a, b) => a - b);
+    for (const [name, value] of Object.entries(told)) {
+      const part = name === "max" ? 1 : Number(name.slice(1)) / 100;
+      near(value, sorted[Math.ceil(part * sorted.length) - 1], what + name);
+    }
+  };
+  const latencies = [...network.answeredAt]
+    .map(([request, at]) => at - network.due(request));
+  checkAll(report.latencyMs, latencies, "latency ");
+  checkAll(report.handshakeMs, network.handshakes, "handshake ");
+  assertEquals(report.lateMs === null, network.script.rate === null);
+  const late = [...network.sentAt]
+    .map(([request, at]) => at - network.due(request));
+  if (report.lateMs) checkAll(report.lateMs, late, "late ");
+
+  const pauses = network.pauses(endedAt);
+  near(report.longestPauseMs, pauses[0]?.length, "longest pause");
+  assertEquals(report.pauses.length, Math.min(10, pauses.length));
+  report.pauses.forEach(({ ms, atMs }, index) => {
+    near(ms, pauses[index].length, `pause ${index}`);
+    const same = pauses.some(({ at, length }) =>
+      Math.abs(length - ms) < 0.01 &&
+      Math.abs(at - network.openedAt - atMs) < 0.01
+    );
+    assert(same, `no pause of ${ms} ms began at ${atMs}`);
+  });
 }
 
 /** The report tells when connections broke, and what that did to the requests. */

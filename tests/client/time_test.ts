@@ -17,9 +17,21 @@ test("Durations tell percentiles to within 0.1 %", () => {
   near(max, 10_000);
 });
 
+test("Durations take the nearest rank for a percentile of few", () => {
+  const durations = new Durations();
+  for (const milliseconds of [0.8, 0.4]) durations.add(milliseconds);
+  assertEquals(durations.percentiles(), {
+    p50: 0.4,
+    p90: 0.8,
+    p99: 0.8,
+    "p99.9": 0.8,
+    max: 0.8,
+  });
+});
+
 test("Durations hold microseconds and days", () => {
   const durations = new Durations();
-  for (const milliseconds of [-1, 0, 0.001, 0.25, 172_800_000]) {
+  for (const milliseconds of [0, 0, 0.001, 0.25, 172_800_000]) {
     durations.add(milliseconds);
   }
   const { p50, max } = durations.percentiles();
@@ -29,11 +41,23 @@ test("Durations hold microseconds and days", () => {
   assertEquals([durations.count, durations.percentiles().p50], [0, null]);
 });
 
-test("Durations are read by others as they are written", () => {
+test("Durations are read by others as they are written", async () => {
   const durations = new Durations();
   for (const milliseconds of [1, 2, 3]) durations.add(milliseconds);
-  const read = decodeFromCompressedBase64(durations.toBase64());
+  const read = decodeFromCompressedBase64(await durations.toBase64());
   assertEquals([read.totalCount, read.getValueAtPercentile(50)], [3, 2000]);
+  // Every bucket is one of theirs.
+  const wide = new Durations();
+  for (let i = 0; i < 40_000; i++) wide.add(1.0006 ** i / 1000);
+  const all = decodeFromCompressedBase64(await wide.toBase64());
+  for (
+    const [name, percent] of [["p50", 50], ["p90", 90], ["p99", 99]] as const
+  ) {
+    assertEquals(
+      wide.percentiles()[name],
+      all.getValueAtPercentile(percent) / 1000,
+    );
+  }
 });
 
 test("Pauses begin when a request is due, or when the response before came", () => {
