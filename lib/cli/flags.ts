@@ -8,7 +8,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { closestString } from "@std/text/closest-string";
 import { levenshteinDistance } from "@std/text/levenshtein-distance";
-import { cut, UsageError } from "../text.ts";
+import { cut, hideSecrets, UsageError } from "../text.ts";
 import { boolean } from "./values.ts";
 
 /** A row of a table. */
@@ -248,8 +248,8 @@ function convert(option: string, flag: Flag) {
   };
 }
 
-/** Text of the user's as a message repeats it: cut, and without a password. */
+/** Text of the user's as a message repeats it: cut, and without its secrets. */
 function quoted(text: string): string {
   const hidden = text.replace(/^(\w+:\/\/)?([^:]*):.*@/s, "$1$2:***@");
-  return JSON.stringify(cut(hidden, 100));
+  return JSON.stringify(cut(hideSecrets(hidden), 100));
 }

@@ -21,7 +21,7 @@ export const clientCommand = {
       positional: true,
       default: "ws://127.0.0.1:8000/ws",
       parse: parseUrl,
-      help: "the server; http(s):// is taken as ws(s)://",
+      help: "the server; ws:// if it says no more than localhost:8000",
     },
     message: {
       group: SEND,
@@ -91,6 +91,7 @@ export const clientCommand = {
     },
     header: {
       group: ROUTE,
+      short: "H",
       value: "name: value",
       none: new Headers(),
       parse: addHeader,
@@ -153,9 +154,18 @@ export const demoCommand = {
   flags: demoFlags,
 } as const satisfies Command;
 
+/** Takes http(s):// as ws(s)://, `localhost:8000` and `example.com/ws` as ws://, and
+ * `:8000` as a port of this machine. */
 function parseUrl(text: string): URL {
-  const url = URL.parse(text.replace(/^http(?=s?:)/i, "ws"));
-  if (!url || !/^wss?:$/.test(url.protocol)) {
+  const whole = /^\w+:\/\//.test(text)
+    ? text.replace(/^http(?=s?:)/i, "ws")
+    : text.startsWith(":")
+    ? `ws://127.0.0.1${text}`
+    : `ws://${text}`;
+  const url = URL.parse(whole);
+  // A word alone is more likely a slip than a host.
+  const word = /^[^.:/]*$/.test(text) && text !== "localhost";
+  if (word || !url || !/^wss?:$/.test(url.protocol)) {
     throw new Error("is not a URL like ws://127.0.0.1:8000/ws");
   }
   try {
@@ -188,11 +198,4 @@ function addHeader(text: string, before: Headers): Headers {
     throw new Error("is not a header like Authorization: Bearer secret");
   }
   return headers;
-}
-
-/** A URL without its password. */
-export function publicUrl(url: URL): string {
-  const shown = new URL(url);
-  if (shown.password) shown.password = "***";
-  return shown.href;
 }

@@ -7,9 +7,9 @@
 import { uniformity } from "../../static/proof.js";
 import { type Counters, Fate, type Invalid } from "./requests.ts";
 import type { Durations, Percentiles } from "./time.ts";
-import { cut } from "../text.ts";
+import { cut, hideSecrets } from "../text.ts";
 import { VERSION } from "../cli/command.ts";
-import { type ClientOptions, publicUrl } from "./options.ts";
+import type { ClientOptions } from "./options.ts";
 
 /** How much of `--message` the report repeats. */
 const MESSAGE_CHARACTERS = 200;
@@ -128,7 +128,7 @@ export function createReport(
     ok: answered === count && lost.size === 0 && invalid === 0 &&
       overtaken === 0 && verdict !== "impossible",
     version: VERSION,
-    url: publicUrl(options.url),
+    url: hideSecrets(options.url.href),
     message: cut(options.message, MESSAGE_CHARACTERS),
     count,
     connections: counters.connections,

@@ -7,8 +7,9 @@
  */
 
 import { ClientConnection, type Owner, type Settings } from "./connection.ts";
-import { type ClientOptions, publicUrl } from "./options.ts";
+import type { ClientOptions } from "./options.ts";
 import { longestRequest, Requests } from "./requests.ts";
+import { hideSecrets } from "../text.ts";
 import { realWorld, type World } from "./environment.ts";
 
 /** The window if none is given, in requests and in bytes of them. A deeper one is
@@ -90,7 +91,7 @@ export class Run implements Owner {
     this.world = world ?? realWorld({ ...options, batch });
     const { proxy } = this.world;
     this.settings = {
-      url: publicUrl(options.url) +
+      url: hideSecrets(options.url.href) +
         (proxy ? ` through the proxy ${proxy}` : ""),
       window,
       batch,
