@@ -1,6 +1,8 @@
-// @ts-nocheck: ws has no types
+// @ts-nocheck: ws has no types, and is installed for Node alone
 // npm's ws on Node.
-import { WebSocketServer } from "npm:ws@8.23.0";
+import { createRequire } from "node:module";
+
+const { WebSocketServer } = createRequire(import.meta.url)("ws");
 
 const server = new WebSocketServer({ host: "127.0.0.1", port: 0 });
 server.on("listening", () => {

@@ -1,0 +1,163 @@
+/**
+ * `deno task mutate [file…]`: makes one small change to a file at a time and runs its
+ * tests. A change that no test notices is a defect that could come in unseen. It
+ * works in copies of the project; without a file it takes all that have tests, an
+ * hour. The exit status is the number of files with survivors.
+ *
+ * @module
+ */
+
+import ts from "npm:typescript@5.9.3";
+import { EQUAL, TESTS } from "./mutate_table.ts";
+
+/** A change: this text in place of what is from `start` to `end`. */
+interface Mutant {
+  start: number;
+  end: number;
+  text: string;
+}
+
+/** What stands in place of an operator. */
+const OPERATORS: Record<string, string> = {
+  ...{ "<": "<=", "<=": "<", ">": ">=", ">=": ">" },
+  ...{ "===": "!==", "!==": "===", "&&": "||", "||": "&&", "??": "&&" },
+  ...{ "+": "-", "-": "+", "*": "/", "/": "*", "%": "*", "**": "*" },
+  ...{ "+=": "-=", "-=": "+=", "*=": "/=", "++": "--", "--": "++" },
+  ...{ "&": "|", "|": "&", "<<": ">>", ">>>": "<<", "??=": "=" },
+};
+
+/** The changes of one piece of syntax, without those of its parts. */
+function changes(node: ts.Node, source: ts.SourceFile): Mutant[] {
+  const [start, end] = [node.getStart(source), node.end];
+  const code = source.text.slice(start, end);
+  const change = (text: string, of = node) => ({
+    ...{ start: of.getStart(source), end: of.end, text },
+  });
+  const negated = (of: ts.Node) => change(`!(${of.getText(source)})`, of);
+  const operator = (token: ts.Node) => {
+    const other = OPERATORS[token.getText(source)];
+    return other === undefined ? [] : [change(other, token)];
+  };
+  if (ts.isBinaryExpression(node)) return operator(node.operatorToken);
+  if (ts.isPrefixUnaryExpression(node) || ts.isPostfixUnaryExpression(node)) {
+    const sign = ts.tokenToString(node.operator)!;
+    if (sign === "!") return [change(node.operand.getText(source))];
+    if (sign === "-") return [change(node.operand.getText(source))];
+    const other = OPERATORS[sign];
+    return other ? [change(code.replace(sign, other))] : [];
+  }
+  if (ts.isNumericLiteral(node)) return [change(`(${code} + 1)`)];
+  if (code === "true" || code === "false") {
+    return [change(`${code !== "true"}`)];
+  }
+  if (ts.isRegularExpressionLiteral(node)) {
+    return [[/^\/\^/, "/"], [/\$(?=\/\w*$)/, ""]].flatMap(([anchor, text]) => {
+      const without = code.replace(anchor, text as string);
+      return without === code ? [] : [change(without)];
+    });
+  }
+  if (ts.isStringLiteral(node) && node.text !== "") return [change('""')];
+  if (ts.isTemplateExpression(node)) return [change("``")];
+  if (ts.isExpressionStatement(node) || ts.isThrowStatement(node)) {
+    return [change(";")];
+  }
+  if (ts.isBreakOrContinueStatement(node)) return [change(";")];
+  if (ts.isIfStatement(node) || ts.isWhileStatement(node)) {
+    return [negated(node.expression)];
+  }
+  if (ts.isConditionalExpression(node)) return [negated(node.condition)];
+  return [];
+}
+
+/** All changes of a file. Types, imports and the names of properties stay. */
+function mutants(source: ts.SourceFile): Mutant[] {
+  const found: Mutant[] = [];
+  const visit = (node: ts.Node): void => {
+    if (ts.isTypeNode(node) || ts.isImportDeclaration(node)) return;
+    if (ts.isExportDeclaration(node) || ts.isInterfaceDeclaration(node)) return;
+    found.push(...changes(node, source));
+    const name = ts.isPropertyAssignment(node) ? node.name : undefined;
+    ts.forEachChild(node, (child) => child === name ? undefined : visit(child));
+  };
+  visit(source);
+  return found;
+}
+
+/** A copy of what git knows, to be changed. */
+async function copyProject(): Promise<string> {
+  const folder = await Deno.makeTempDir();
+  await output("sh", "-c", `git ls-files | xargs cp --parents -t ${folder}`);
+  return folder;
+}
+
+function output(...[path, ...args]: string[]) {
+  return new Deno.Command(path, { args, stderr: "null" }).output();
+}
+
+/** Runs tests in a copy; whether they pass within so many seconds. */
+async function pass(cwd: string, tests: string[], limit: number) {
+  const deno = [
+    Deno.execPath(),
+    "test",
+    "--no-check",
+    "--quiet",
+    "--fail-fast",
+  ];
+  const allow = ["net", "read", "write", "run", "env", "sys"]
+    .map((name) => `--allow-${name}`);
+  // `timeout` ends what the tests have started, too.
+  const args = ["--signal=KILL", `${limit}`, ...deno, ...allow, ...tests];
+  const streams = { stdout: "null", stderr: "null" } as const;
+  return (await new Deno.Command("timeout", { args, cwd, ...streams }).output())
+    .success;
+}
+
+/** Runs the tests of a file against each of its mutants; returns whether all that are
+ * not known to be equal in effect were noticed. */
+async function mutate(file: string, copies: string[]): Promise<boolean> {
+  const text = await Deno.readTextFile(file);
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
+  const mirrored = file.replace(/^lib|^static/, "tests").replace(
+    /\.\w+$/,
+    "_test.ts",
+  );
+  const tests = TESTS[file] ?? [mirrored];
+  const began = performance.now();
+  if (!await pass(copies[0], tests, 600)) throw new Error(`${tests} fail`);
+  const limit = 5 + 4 * (performance.now() - began) / 1000;
+
+  const lines = text.split("\n");
+  const all = mutants(source);
+  const left = [...all];
+  let [noticed, equal] = [0, 0];
+  await Promise.all(copies.map(async (copy) => {
+    for (let mutant = left.shift(); mutant; mutant = left.shift()) {
+      const { start, end, text: replacement } = mutant;
+      const { line } = source.getLineAndCharacterOfPosition(start);
+      const changed = text.slice(0, start) + replacement + text.slice(end);
+      const was = lines[line].trim();
+      const what = `${text.slice(start, end).split("\n")[0]} -> ${replacement}`;
+      if (EQUAL[file]?.some(([code, to]) => code === was && to === what)) {
+        equal++;
+        continue;
+      }
+      await Deno.writeTextFile(`${copy}/${file}`, changed);
+      if (!await pass(copy, tests, limit)) noticed++;
+      else console.log(`${file}:${line + 1}: ${was}\n    ${what}`);
+    }
+    await Deno.writeTextFile(`${copy}/${file}`, text);
+  }));
+  const tried = all.length - equal;
+  const share = Math.floor(noticed / tried * 1000) / 10;
+  console.log(`${file}: ${noticed} of ${tried} noticed, ${share} %`);
+  return noticed === tried;
+}
+
+const files = Deno.args.length > 0 ? Deno.args : Object.keys(TESTS);
+const copies = await Promise.all(
+  Array.from({ length: navigator.hardwareConcurrency }, copyProject),
+);
+let incomplete = 0;
+for (const file of files) if (!await mutate(file, copies)) incomplete++;
+for (const copy of copies) await Deno.remove(copy, { recursive: true });
+Deno.exit(Math.min(incomplete, 125));
