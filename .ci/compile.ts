@@ -53,7 +53,7 @@ const { code } = await new Deno.Command(Deno.execPath(), {
     "--no-prompt",
     "--allow-net",
     "--allow-read", // for --ca, --cert and --key
-    "--allow-env=HOST,PORT,TERM,HTTP_PROXY,http_proxy,HTTPS_PROXY,https_proxy,ALL_PROXY,all_proxy,NO_PROXY,no_proxy",
+    "--allow-env=PORT,TERM,HTTP_PROXY,http_proxy,HTTPS_PROXY,https_proxy,ALL_PROXY,all_proxy,NO_PROXY,no_proxy",
     "--output=ws-random",
     ...Deno.args,
     "main.ts",

@@ -6,7 +6,7 @@ import { serverCommand } from "../../lib/server/options.ts";
 import { pureTest as test } from "../../harness/tests.ts";
 
 const client = (...args: string[]) => parseFlags(clientCommand, args);
-// $HOST and $PORT are not asked for when both are given.
+// $PORT is not asked for when it is given.
 const server = (...args: string[]) =>
   parseFlags(serverCommand, ["--host=127.0.0.1", "--port=0", ...args]);
 

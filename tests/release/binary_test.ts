@@ -114,7 +114,7 @@ test("the binary may do no more than the tasks", async () => {
   assertEquals(allowed, {
     allow_net: [],
     allow_read: [], // any, for --ca, --cert and --key; given up after start
-    allow_env: ["HOST", "PORT", "TERM", ...PROXIES],
+    allow_env: ["PORT", "TERM", ...PROXIES],
   });
   const { server, client, demo } = config.tasks;
   const flags = [server, client, demo].flatMap(({ command }) =>
@@ -124,7 +124,7 @@ test("the binary may do no more than the tasks", async () => {
     new Set(flags),
     new Set([
       "--allow-net",
-      "--allow-env=HOST,PORT",
+      "--allow-env=PORT",
       `--allow-env=${["TERM", ...PROXIES]}`,
       "--allow-read", // the client's, for --ca; given up after start
       "--allow-read=.", // the server's, to start --workers

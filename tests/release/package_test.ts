@@ -21,7 +21,7 @@ const test = testIf(
   !missing("tar", "--version") && !(OLD && missing("npx", "-v")),
 );
 
-const PERMISSIONS = ["--allow-net", "--allow-env=HOST,PORT"];
+const PERMISSIONS = ["--allow-net", "--allow-env=PORT"];
 
 /** A registry of one package: what `deno publish` asks of JSR, and what
  * https://jsr.io/docs/api says of packages. */
