@@ -1,7 +1,6 @@
 /**
- * One connection of the client, and those that replace it when it breaks. It
- * borrows requests, holds them in the order sent, and checks each response
- * against the oldest. Its states:
+ * One connection of the client, and those that replace it when it breaks. What is
+ * sent and received on it is its exchange's. Its states:
  *
  *     waiting -> connecting -> open -> closing -> gone
  *        ^            |         |
@@ -13,40 +12,12 @@
  */
 
 import { describeFailure, type Failure } from "./failure.ts";
-import { InFlight } from "./in_flight.ts";
+import { Exchange } from "./exchange.ts";
 import { CLOSE, LINES_PROTOCOL } from "../protocol.ts";
 import { plural } from "../text.ts";
 import type { Requests } from "./requests.ts";
+import { backoff, windowAfter } from "./retry.ts";
 import type { Socket, World } from "./environment.ts";
-import { HIGHEST, parseResponse } from "../../static/proof.js";
-
-/** The longest delay before the first reconnect, in milliseconds; each further one is
- * longer by the factor, up to the maximum. Five retries, the default, take 2.5 s on
- * average: enough for a server to restart. */
-const BACKOFF_MS = 50;
-const BACKOFF_FACTOR = 4;
-const MAX_BACKOFF_MS = 2000;
-
-/** How long to wait before the next try, in milliseconds. Full jitter: clients cut
- * off together do not come back together.
- *
- * @param failures Tries in a row before this one that failed, too.
- * @param random From 0 to 1.
- */
-function backoff(failures: number, random: number): number {
-  return random *
-    Math.min(MAX_BACKOFF_MS, BACKOFF_MS * BACKOFF_FACTOR ** failures);
-}
-
-/** Most requests in flight after a connection broke with some unanswered: half as
- * many, or one if the server lets none pass by its policy. */
-function windowAfter(
-  { policy }: Failure,
-  window: number,
-  answered: boolean,
-): number {
-  return policy && !answered ? 1 : Math.max(1, Math.floor(window / 2));
-}
 
 /** Sockets that a connection has closed and that stay open all the same, each with a
  * descriptor: a peer that goes silent after the handshake can do that, and nothing
@@ -102,18 +73,14 @@ export class ClientConnection {
   /** Tries in a row without a valid response. */
   #failures = 0;
 
-  #inFlight: InFlight;
+  #exchange: Exchange;
   /** Most requests in flight now: halved when a connection breaks with some
    * unanswered, doubled with each window answered. A peer that cuts deep windows
    * off is not asked the same thing for ever. */
   #window: number;
-  /** Valid responses since the window was last doubled. */
-  #answeredOfWindow = 0;
+  /** Valid responses on this socket when the window was last doubled. */
+  #doubledAt = 0;
 
-  /** Valid responses on this socket. */
-  #answered = 0;
-  /** Whether a request came back as it was. */
-  #echoes = false;
   /** What it waited for at the last tick, the handshake or the oldest request, and
    * for how many ticks. */
   #waitsFor: number | undefined;
@@ -124,20 +91,27 @@ export class ClientConnection {
     this.#owner = owner;
     this.#requests = owner.requests;
     this.#settings = owner.settings;
-    this.#window = owner.settings.window;
-    this.#inFlight = new InFlight(this.#window);
+    const { window, batch } = owner.settings;
+    this.#window = window;
+    this.#exchange = new Exchange(
+      owner.requests,
+      window,
+      batch,
+      (response) => owner.onResponse(response),
+    );
   }
 
   connect(): void {
     this.state = "connecting";
-    this.#answered = this.#answeredOfWindow = 0;
+    this.#exchange.begin();
+    this.#doubledAt = 0;
     this.#waitsFor = undefined;
     this.#waited = -1; // the first tick begins to count
     const connectedAt = this.#owner.world.now();
     const socket = this.#socket = this.#owner.world.connect();
     let error = "";
     socket.onopen = () => this.#open(socket, connectedAt);
-    socket.onmessage = ({ data }) => this.#receiveMessage(data);
+    socket.onmessage = ({ data }) => this.#receive(data);
     socket.onerror = (event) => {
       event.preventDefault();
       error = (event as ErrorEvent).message ?? "";
@@ -161,100 +135,35 @@ export class ClientConnection {
 
   /** When the first request in flight was due; `Infinity` if there is none. */
   get firstDue(): number {
-    return this.#inFlight.firstDue;
+    return this.#exchange.firstDue;
   }
 
   /** Sends what may be sent now. */
   sendDue(now: number): void {
     if (this.state !== "open") return;
     let message: string | undefined;
-    while ((message = this.#nextMessage(now)) !== undefined) {
-      this.#socket!.send(message);
-    }
-    const { counters } = this.#requests;
-    counters.inFlight = Math.max(counters.inFlight, this.#inFlight.size);
+    while (
+      (message = this.#exchange.next(now, this.#window)) !== undefined
+    ) this.#socket!.send(message);
   }
 
-  /** The next message, if a request may be sent now. */
-  #nextMessage(now: number): string | undefined {
-    const { counters } = this.#requests;
-    let message: string | undefined;
-    for (let size = 0; size < this.#settings.batch; size++) {
-      const index = this.#borrow(now);
-      if (index === undefined) break;
-      const text = this.#requests.text(index);
-      message = message === undefined ? text : `${message}\n${text}`;
-      counters.batch = Math.max(counters.batch, size + 1);
-    }
-    return message;
-  }
-
-  /** Borrows a request that was given back, or else a new one. */
-  #borrow(now: number): number | undefined {
-    if (this.#inFlight.size >= this.#window) return undefined;
-    const returned = this.#requests.takeReturned();
-    const index = returned ? returned.index : this.#requests.takeNew(now);
-    if (index !== undefined) {
-      const due = returned?.due ?? this.#requests.dueAt(index, now);
-      this.#inFlight.push(index, due);
-    }
-    return index;
-  }
-
-  #receiveMessage(data: unknown): void {
+  #receive(data: unknown): void {
     const now = this.#owner.world.now();
-    const nothingYet = this.#requests.counters.answered === 0;
-    if (this.#settings.batch > 1 && typeof data === "string") {
-      for (const response of data.split("\n")) this.#receive(response, now);
-    } else {
-      this.#receive(data, now);
-    }
+    const { answered } = this.#exchange;
+    this.#exchange.receive(data, now);
+    if (this.#exchange.answered > answered) this.#progress();
     if (this.state !== "open") return; // closing: it was counted, no more
     if (this.#requests.done) this.#owner.onDone();
-    else if (this.#echoes && nothingYet) this.#break(this.#echoFailure());
+    else if (this.#exchange.echoes) this.#break(this.#echoFailure());
     else this.sendDue(now);
   }
 
-  #receive(response: unknown, now: number): void {
-    const { first } = this.#inFlight;
-    if (first !== undefined) {
-      const number = parseResponse(this.#requests.text(first), response);
-      if (number !== undefined) {
-        this.#requests.accept(first, number, now, this.#inFlight.shift());
-        return this.#accepted(response as string);
-      }
-    }
-    this.#receiveUnexpected(response, now);
-  }
-
-  /** A response that is not the next one: it answers a younger request or one that
-   * was passed, or it is a request's wrong answer, or it answers none. */
-  #receiveUnexpected(response: unknown, now: number): void {
-    const found = this.#requests.answeredBy(response);
-    const taken = found && this.#inFlight.take(found.index);
-    if (found && taken) {
-      this.#requests.accept(found.index, found.number, now, taken.due);
-      if (taken.passed) this.#requests.overtake(found.index);
-      return this.#accepted(response as string);
-    }
-    if (typeof response !== "string") {
-      return this.#requests.reject(response, "binary data");
-    }
-    const { oldest, first } = this.#inFlight;
-    for (const index of [oldest, first]) {
-      if (index === undefined) continue;
-      const request = this.#requests.text(index);
-      if (response === request) {
-        this.#echoes = true;
-        return this.#requests.reject(response, "a request without a number");
-      }
-      if (response.startsWith(`${request} `)) {
-        this.#inFlight.take(index);
-        const reason = `no number from 1 to ${HIGHEST}`;
-        return this.#requests.reject(response, reason, index);
-      }
-    }
-    this.#requests.reject(response, "answers no request in flight");
+  #progress(): void {
+    this.#failures = 0;
+    const { answered } = this.#exchange;
+    if (answered - this.#doubledAt < this.#window) return;
+    this.#doubledAt = answered;
+    this.#window = Math.min(this.#window * 2, this.#settings.window);
   }
 
   /** A server whose first answer is a request as it was will not do better. */
@@ -265,26 +174,16 @@ export class ClientConnection {
     return { message, fatal: true };
   }
 
-  #accepted(response: string): void {
-    this.#failures = 0;
-    this.#answered++;
-    if (++this.#answeredOfWindow >= this.#window) {
-      this.#answeredOfWindow = 0;
-      this.#window = Math.min(this.#window * 2, this.#settings.window);
-    }
-    this.#owner.onResponse(response);
-  }
-
   /** Ends a connection that hangs. It counts ticks, not time: a client that was
    * itself stopped does not blame its server. */
   watch(): void {
-    const { oldest } = this.#inFlight;
+    const { oldest } = this.#exchange;
     const waits = this.state === "connecting" ||
       (this.state === "open" && oldest !== undefined);
     if (!waits || oldest !== this.#waitsFor) {
       this.#waitsFor = oldest;
       this.#waited = 0;
-      this.#inFlight.mark();
+      this.#exchange.mark();
       return;
     }
     const { tick, timeout } = this.#settings;
@@ -318,11 +217,11 @@ export class ClientConnection {
     if (this.#requests.done) return this.drop();
     const wasOpen = this.state === "open";
     this.#detach();
-    const unanswered = this.#inFlight.takeAll(silent);
+    const unanswered = this.#exchange.end(silent);
     this.#requests.giveBack(unanswered);
     const { message: reason } = failure;
     if (wasOpen) this.#owner.onBreak(reason, unanswered.length);
-    const answered = this.#answered > 0;
+    const answered = this.#exchange.answered > 0;
     const alone = this.#window === 1 && !answered;
     if (unanswered.length > 0) {
       this.#window = windowAfter(failure, this.#window, answered);

@@ -79,7 +79,7 @@ export const clientCommand = {
     retries: {
       group: EXTENT,
       value: "n",
-      default: "5",
+      default: "6",
       parse: integer(0, 1_000_000),
       help: "reconnects in a row without progress before giving up",
     },

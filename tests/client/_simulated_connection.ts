@@ -185,10 +185,9 @@ export class Connection implements Socket {
     if (!this.onmessage) return; // the client has let go of it
     this.#checkPatience();
     const [before] = this.outstanding;
-    const nothingYet = this.#network.answered.size === 0;
+    this.#echoes ||= this.#network.answered.size === 0 &&
+      responses[0] === this.outstanding[0]?.request;
     for (const response of responses) {
-      const { request } = this.outstanding[0] ?? {};
-      this.#echoes ||= response === request && nothingYet;
       this.#network.onResponse(response, this.outstanding);
     }
     if (this.outstanding[0] !== before) this.#since = this.#network.now();
