@@ -12,6 +12,7 @@ import { STATUS_CODE } from "@std/http/status";
 import { EXIT_OK, onTermination, runCommand } from "./lib/cli/command.ts";
 import { Connection, type Shared } from "./lib/server/connection.ts";
 import { defaults } from "./lib/cli/flags.ts";
+import { readKeyPair } from "./lib/cli/key_pair.ts";
 import {
   type Admission,
   asksForWebSocket,
@@ -35,7 +36,6 @@ import {
   assertPortFree,
   linkHost,
   Listener,
-  readCertificate,
   urlHost,
 } from "./lib/server/listen.ts";
 import { Metrics } from "./lib/server/metrics.ts";
@@ -81,7 +81,7 @@ export async function startServer(
         `not on ${Deno.build.os}; give each process a port of its own`,
     );
   }
-  const tls = await readCertificate(all);
+  const tls = await readKeyPair(all);
   if (workers > 1) {
     if (!all.reusePort) assertPortFree(all);
     return await new Workers(import.meta.url, all).start();
