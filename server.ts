@@ -81,7 +81,7 @@ export async function startServer(
         `not on ${Deno.build.os}; give each process a port of its own`,
     );
   }
-  const tls = await readKeyPair(all);
+  const tls = readKeyPair(all);
   if (workers > 1) {
     if (!all.reusePort) assertPortFree(all);
     return await new Workers(import.meta.url, all).start();

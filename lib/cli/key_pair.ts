@@ -9,31 +9,42 @@ import { UsageError } from "../text.ts";
 /**
  * Reads the files of `--cert` and `--key`.
  *
- * @throws {UsageError} If one of them cannot be read or is not given, or if the key is
- * encrypted.
+ * @throws {UsageError} If one of them is not given, cannot be read or used, or if the
+ * key is encrypted or another certificate's.
  */
-export async function readKeyPair(
+export function readKeyPair(
   { cert, key }: { cert?: string; key?: string },
-): Promise<Deno.TlsCertifiedKeyPem | undefined> {
+): Deno.TlsCertifiedKeyPem | undefined {
   if (cert === undefined && key === undefined) return undefined;
   if (cert === undefined || key === undefined) {
     throw new UsageError("--cert and --key go together; one is missing");
   }
-  const read = (option: string, path: string) =>
-    Deno.readTextFile(path).catch((error) => {
-      throw new UsageError(
-        `${option}: cannot read ${path}: ${error.message}`,
-      );
-    });
-  const pem = {
-    cert: await read("--cert", cert),
-    key: await read("--key", key),
-  };
+  const pem = { cert: read("--cert", cert), key: read("--key", key) };
   if (/^(?:-----BEGIN|Proc-Type:).* ?ENCRYPTED/m.test(pem.key)) {
     throw new UsageError(
       `--key: ${key} is encrypted, and nobody is there to type its ` +
         `passphrase; decrypt it with: openssl pkey -in ${key} -out key.pem`,
     );
   }
+  try {
+    // A listener tells what is wrong; an HTTP client of Deno 2.6 would panic.
+    Deno.listenTls({ hostname: "127.0.0.1", port: 0, ...pem }).close();
+  } catch (error) {
+    const { message } = error as Error;
+    throw new UsageError(
+      /KeyMismatch/.test(message)
+        ? `--key ${key} is not the key of --cert ${cert}`
+        : `--cert ${cert} and --key ${key} are not usable: ${message}`,
+    );
+  }
   return pem;
+}
+
+function read(option: string, path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    const { message } = error as Error;
+    throw new UsageError(`${option}: cannot read ${path}: ${message}`);
+  }
 }

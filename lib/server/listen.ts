@@ -10,7 +10,7 @@ import { asksForWebSocket, peerOf } from "./handshake.ts";
 import { pathOf, PROBES, reply } from "./responses.ts";
 import type { Notices } from "./log.ts";
 import type { ServerOptions } from "./options.ts";
-import { plural, UsageError } from "../text.ts";
+import { plural } from "../text.ts";
 
 /** How long a server that could not listen again waits before it tries once more,
  * in milliseconds. */
@@ -153,10 +153,7 @@ export function assertPortFree(options: ServerOptions): void {
 /** Turns an error of `Deno.serve` into one that says what to do. */
 export function listenError(
   { name, message }: Error,
-  { host, port, cert, key }: Pick<
-    ServerOptions,
-    "host" | "port" | "cert" | "key"
-  >,
+  { host, port }: Pick<ServerOptions, "host" | "port">,
 ): Error {
   if (name === "AddrInUse") {
     return new Error(
@@ -168,14 +165,6 @@ export function listenError(
       `port ${port} of ${host} is for privileged programs; choose one from 1024 ` +
         "on, put a proxy in front, or under systemd set " +
         "AmbientCapabilities=CAP_NET_BIND_SERVICE",
-    );
-  }
-  if (cert !== undefined && /KeyMismatch/.test(message)) {
-    return new UsageError(`--key ${key} is not the key of --cert ${cert}`);
-  }
-  if (cert !== undefined && /\b(?:keys?|certificates?)\b/.test(message)) {
-    return new UsageError(
-      `--cert ${cert} and --key ${key} are not usable: ${message}`,
     );
   }
   return new Error(`cannot listen on ${host} port ${port}: ${message}`);
