@@ -5,6 +5,7 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import type { Metrics } from "./metrics.ts";
 import type { Notices } from "./log.ts";
 import type { ServerOptions } from "./options.ts";
@@ -99,7 +100,11 @@ export class Connection {
     this.#outbox = new Outbox(
       shared.backlog,
       socket,
-      (response) => shared.metrics.answer(lines ? countLines(response) : 1),
+      (response) =>
+        shared.metrics.answer(
+          lines ? countLines(response) : 1,
+          Buffer.byteLength(response),
+        ),
       () => this.#overflow(),
     );
     socket.onopen = () => this.#opened();
@@ -152,8 +157,12 @@ export class Connection {
     this.#stopWaiting();
   }
 
-  #receive(data: unknown): void {
+  #receive(data: string | Blob): void {
     this.#activeAt = performance.now();
+    const bytes = typeof data === "string"
+      ? Buffer.byteLength(data)
+      : data.size;
+    this.#shared.metrics.receive(bytes);
     if (this.#state === "draining") {
       this.#pipelines ||= this.#socket.bufferedAmount > 0;
     } else if (this.#state !== "open") return;
@@ -164,7 +173,7 @@ export class Connection {
         "binary data; text messages only",
       );
     }
-    if (exceeds(data, maxMessage)) {
+    if (bytes > maxMessage) {
       return this.#fault(
         CLOSE.TOO_BIG,
         `a message of more than ${maxMessage} bytes (--max-message)`,
@@ -276,12 +285,6 @@ export class Connection {
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
-}
-
-/** Whether a text is longer than this in UTF-8, without encoding the usual one. */
-function exceeds(text: string, bytes: number): boolean {
-  return text.length * 3 > bytes &&
-    (text.length > bytes || new TextEncoder().encode(text).length > bytes);
 }
 
 function countLines(text: string): number {

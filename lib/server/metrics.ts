@@ -60,6 +60,16 @@ const REQUESTS = family(
   "ws_random_requests_total",
   "Requests whose response was handed to the socket.",
 );
+const RECEIVED = family(
+  "counter",
+  "ws_random_received_bytes_total",
+  "Bytes of messages received, without what WebSocket, TLS and TCP add.",
+);
+const SENT = family(
+  "counter",
+  "ws_random_sent_bytes_total",
+  "Bytes of responses handed to the socket.",
+);
 const REFUSALS = family(
   "counter",
   "ws_random_refusals_total",
@@ -74,7 +84,14 @@ const CLOSES = family(
   "code",
   CLOSE_LABELS,
 );
-const FAMILIES: Family[] = [CONNECTIONS, REQUESTS, REFUSALS, CLOSES];
+const FAMILIES: Family[] = [
+  CONNECTIONS,
+  REQUESTS,
+  RECEIVED,
+  SENT,
+  REFUSALS,
+  CLOSES,
+];
 
 /** Bytes before the samples, in the memory that workers share: when the server was
  * started, and how many connections are open. */
@@ -151,8 +168,15 @@ export class Metrics {
     return true;
   }
 
-  answer(requests: number): void {
+  /** Counts a message. */
+  receive(bytes: number): void {
+    this.#own[RECEIVED.at[""]] += bytes;
+  }
+
+  /** Counts a message in response to so many requests. */
+  answer(requests: number, bytes: number): void {
     this.#own[REQUESTS.at[""]] += requests;
+    this.#own[SENT.at[""]] += bytes;
   }
 
   refuse(reason: RefusalReason): void {

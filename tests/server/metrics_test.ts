@@ -82,7 +82,8 @@ pureTest(
     metrics.accept(10);
     metrics.refuse("origin");
     metrics.close(1000);
-    metrics.answer(3);
+    metrics.answer(3, 40);
+    metrics.receive(30);
     let family = "";
     const samples: string[] = [];
     for (const line of String(metrics).split("\n")) {
@@ -99,6 +100,8 @@ pureTest(
         "connections_total 1",
         "connections_open 0",
         "requests_total 3",
+        "received_bytes_total 30",
+        "sent_bytes_total 40",
         'refusals_total{reason="origin"} 1',
         'refusals_total{reason="key"} 0',
         'closes_total{code="1000"} 1',

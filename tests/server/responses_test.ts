@@ -168,13 +168,17 @@ test("/metrics is Prometheus text, and no counter goes down", () =>
 
     const socket = new WebSocket(ws);
     await next(socket, "open");
-    for (const request of ["a", "b", "c"]) {
+    let sent = 0;
+    for (const request of ["a", "b", "ü"]) {
       socket.send(request);
-      await next(socket, "message");
+      const { data } = await next<MessageEvent>(socket, "message");
+      sent += new TextEncoder().encode(data).length;
     }
     const during = await metrics();
     assertEquals(during("connections_open"), 1);
     assertEquals(during("requests_total"), 3);
+    assertEquals(during("received_bytes_total"), 4);
+    assertEquals(during("sent_bytes_total"), sent);
     socket.close(1000);
     await next(socket, "close");
     await handshake(ws, { Origin: "null" });
