@@ -17,12 +17,16 @@ import { createReport, type Report } from "./lib/client/report.ts";
 import { reportText, verdict } from "./lib/client/summary.ts";
 import { longestRequest } from "./lib/client/requests.ts";
 import { Run, UNSPLIT_BYTES } from "./lib/client/run.ts";
-import { histogram } from "./lib/client/histogram.ts";
+import { histogram, latencyHistogram } from "./lib/client/histogram.ts";
 import { Output } from "./lib/client/output.ts";
 import { type Progress, showProgress } from "./lib/client/progress.ts";
+import type { Durations } from "./lib/client/time.ts";
 import { columns, isScreen } from "./lib/client/terminal.ts";
 import { writeAll } from "./lib/lines.ts";
 import { complain, cut, escapeText, UsageError } from "./lib/text.ts";
+
+/** A limit of `--fail-if` was crossed, and all else is well. */
+const EXIT_LIMIT = 3;
 
 /** How long an interrupted client waits for the reader of its output, in
  * milliseconds. */
@@ -72,17 +76,31 @@ export async function runClient(options: ClientOptions): Promise<number> {
   const { failure, stopped } = await end;
   progress?.stop();
   const report = createReport(run.requests.counters, options, stopped);
-  if (options.json) output.line(JSON.stringify(report, null, 2));
+  if (options.json) output.line(await reportJson(report, run));
   await unlessInterrupted(interrupted, output.flush());
   if (output.broken) {
     await Promise.race([aborted(interrupted), delay(INTERRUPTION_MS)]);
     if (!interrupted.aborted) return cannotWrite(output.broken);
   }
   if (failure) await unlessInterrupted(interrupted, complain(failure));
-  const bytes = new TextEncoder().encode(summary(report, options));
+  const { latencies } = run.requests.counters.times;
+  const text = summary(report, options, latencies);
+  const bytes = new TextEncoder().encode(text);
   await unlessInterrupted(interrupted, writeAll(Deno.stderr, bytes));
   if (interrupted.aborted) return interrupted.reason;
-  return report.ok ? EXIT_OK : EXIT_FAILURE;
+  return exitStatus(report);
+}
+
+/** The report with the histogram of its latencies. */
+async function reportJson(report: Report, run: Run): Promise<string> {
+  const { latencies } = run.requests.counters.times;
+  const latencyHistogram = await latencies.toBase64();
+  return JSON.stringify({ ...report, latencyHistogram }, null, 2);
+}
+
+function exitStatus({ ok, crossedLimits }: Report): number {
+  if (!ok) return EXIT_FAILURE;
+  return crossedLimits.length > 0 ? EXIT_LIMIT : EXIT_OK;
 }
 
 /** A signal that Ctrl-C aborts; its reason is the exit status. */
@@ -144,14 +162,19 @@ function checkMessage({ batch, message, count }: ClientOptions): void {
 }
 
 /** What stderr gets at the end. */
-function summary(report: Report, options: ClientOptions): string {
+function summary(
+  report: Report,
+  options: ClientOptions,
+  latencies: Durations,
+): string {
   const parts: string[] = [];
-  if (options.histogram) {
-    parts.push(histogram(report.numbers.counts, columns()));
+  if (options.histogram && report.answered > 0) {
+    parts.push(histogram(report.numbers.counts, columns()), "");
+    parts.push(latencyHistogram(latencies.values(), columns()), "");
   }
   if (!options.json && (report.sent > 0 || report.interrupted)) {
     const [on, off] = isScreen(Deno.stderr) && !Deno.noColor
-      ? [`\x1b[${report.ok ? 32 : 31}m`, "\x1b[0m"] // green, red
+      ? [`\x1b[${exitStatus(report) === EXIT_OK ? 32 : 31}m`, "\x1b[0m"] // green, red
       : ["", ""];
     parts.push(`${reportText(report)}\n`, `${on}${verdict(report)}${off}`);
   }

@@ -5,6 +5,7 @@
  */
 
 import type { Command, Options } from "../cli/flags.ts";
+import { addLimit, type Limit } from "./limits.ts";
 import { boolean, decimal, integer, text, time } from "../cli/values.ts";
 
 const SEND = "What to send";
@@ -97,6 +98,14 @@ export const clientCommand = {
       parse: addHeader,
       help: "send this header with the handshake; may be repeated",
     },
+    failIf: {
+      group: OUTPUT,
+      value: "limit",
+      none: [] as readonly Limit[],
+      parse: addLimit,
+      help: "fail with status 3 where a figure is over or under a limit: " +
+        "'p99>50ms', 'pause>2s', 'rate<900'; may be repeated",
+    },
     quiet: {
       group: OUTPUT,
       short: "q",
@@ -114,7 +123,7 @@ export const clientCommand = {
       group: OUTPUT,
       none: false,
       parse: boolean,
-      help: "draw the numbers received",
+      help: "draw the numbers received, and the latencies",
     },
   },
   foreign: {

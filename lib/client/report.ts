@@ -5,6 +5,7 @@
  */
 
 import { uniformity } from "../../static/proof.js";
+import { crossedLimits } from "./limits.ts";
 import { type Counters, Fate, type Invalid } from "./requests.ts";
 import type { Durations, Percentiles } from "./time.ts";
 import { cut, hideSecrets } from "../text.ts";
@@ -25,6 +26,8 @@ export interface Report {
   /** Whether every request has exactly one valid response, none was lost or overtaken,
    * nothing else came, and the numbers may be uniform. */
   ok: boolean;
+  /** The limits of `--fail-if` that were crossed, in words. */
+  crossedLimits: string[];
   version: string;
   /** Of the server, without a password. */
   url: string;
@@ -123,10 +126,24 @@ export function createReport(
     atMs: round(at - startedAt, 3),
     ms: round(length, 3),
   }));
+  const latencyMs = times.latencies.percentiles();
+  const lateMs = options.rate === undefined ? null : extract(times.late);
+  const longestPauseMs = pauses[0]?.ms ?? null;
+  const resent = find(fates, (fate) => (fate & Fate.resent) !== 0).size;
+  const perSecond = seconds > 0 ? round(answered / seconds, 1) : 0;
+  const { reconnects } = counters;
   const { verdict, ...numbers } = describeNumbers(counters.numbers);
   return {
     ok: answered === count && lost.size === 0 && invalid === 0 &&
       overtaken === 0 && verdict !== "impossible",
+    crossedLimits: crossedLimits(options.failIf, {
+      ...latencyMs,
+      late: lateMs?.p99 ?? null,
+      pause: longestPauseMs,
+      reconnects,
+      resent,
+      rate: perSecond,
+    }),
     version: VERSION,
     url: hideSecrets(options.url.href),
     message: cut(options.message, MESSAGE_CHARACTERS),
@@ -145,20 +162,20 @@ export function createReport(
     invalid,
     firstInvalid: counters.firstInvalid,
     overtaken,
-    resent: find(fates, (fate) => (fate & Fate.resent) !== 0).size,
+    resent,
     breaks: counters.breaks.map(({ at, ...rest }) => ({
       atMs: round(at - startedAt, 3),
       ...rest,
     })),
     gaveUp: counters.gaveUp,
-    reconnects: counters.reconnects,
+    reconnects,
     inFlight: counters.inFlight,
     seconds: round(seconds, 3),
-    perSecond: seconds > 0 ? round(answered / seconds, 1) : 0,
-    latencyMs: times.latencies.percentiles(),
-    lateMs: options.rate === undefined ? null : extract(times.late),
+    perSecond,
+    latencyMs,
+    lateMs,
     handshakeMs: extract(times.handshakes),
-    longestPauseMs: pauses[0]?.ms ?? null,
+    longestPauseMs,
     pauses,
     numbers,
   };

@@ -104,10 +104,11 @@ export function verdict(report: Report): string {
   const { ok, answered, count, missing, resent, breaks } = report;
   const start = `${answered} of ${count} requests answered`;
   if (ok) {
-    const again = `${resent} sent again after ${
+    const again = `, ${resent} sent again after ${
       plural(breaks.length, "break")
     }`;
-    return `${start} exactly once${resent > 0 ? `, ${again}` : ""}`;
+    const crossed = report.crossedLimits.map((limit) => `, but ${limit}`);
+    return `${start} exactly once${resent > 0 ? again : ""}${crossed.join("")}`;
   }
   const faults = (["missing", "lost", "overtaken", "invalid"] as const)
     .filter((name) => name !== "missing" || !report.interrupted)

@@ -1,6 +1,7 @@
 // What the client sends, prints and reports.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { decodeFromCompressedBase64 } from "hdr-histogram-js";
 import { Process, run, runClient, task } from "../../harness/process.ts";
 import type { Report } from "../../lib/client/report.ts";
 import { checkLines, report, withLiar } from "./_client.ts";
@@ -152,7 +153,7 @@ test("--json prints the report alone", () =>
       "5000",
     );
     assertEquals([code, stderr], [0, ""]);
-    const report: Report = JSON.parse(stdout);
+    const report: Report & { latencyHistogram?: string } = JSON.parse(stdout);
     assertEquals(report.url, url);
     assertEquals(report.sent, 5000);
     assertEquals(
@@ -162,6 +163,8 @@ test("--json prints the report alone", () =>
     const latencies = Object.values(report.latencyMs) as number[];
     assert(latencies[0] > 0);
     assertEquals(latencies, latencies.toSorted((a, b) => a - b));
+    const shared = decodeFromCompressedBase64(report.latencyHistogram!);
+    assertEquals(shared.totalCount, 5000);
     const { ok, count, answered, missing, connections, inFlight } = report;
     assertEquals(
       { ok, count, answered, missing, connections, inFlight },
@@ -187,6 +190,21 @@ test("--quiet prints no responses, --histogram draws the numbers", () =>
     assertEquals([code, stdout], [0, ""]);
     assertMatch(stderr, /│[▁-█┈]{50}\n/);
     assertMatch(stderr, /\n10000 of 10000 requests answered exactly once\n$/);
+  }));
+
+test("--fail-if ends with 3 where a limit is crossed and all else is well", () =>
+  withServer({}, async (url) => {
+    const limits = ["--fail-if=p99>1h", "--fail-if", "rate<1m"];
+    const { code, stderr } = await runClient(url, "-q", ...limits);
+    assertEquals(code, 3, stderr);
+    assertMatch(
+      stderr,
+      /answered exactly once, but rate \S+ is under 1000000\n$/,
+    );
+    const kept = await runClient(url, "-q", limits[0]);
+    assertEquals(kept.code, 0, kept.stderr);
+    const wrong = await runClient(url, "--fail-if=p50=3");
+    assertEquals(wrong.code, 2);
   }));
 
 test("--rate spaces the requests evenly, over all connections", async () => {

@@ -20,6 +20,18 @@ test("verdict() tells a proof, with what was sent again after breaks", () => {
   );
 });
 
+test("verdict() tells a limit that was crossed, and the run is ok", () => {
+  const slow = report(answered(1000), false, "--fail-if=p99>500ms");
+  assertEquals([slow.ok, slow.crossedLimits.length], [true, 1]);
+  assertEquals(
+    verdict(slow),
+    "1000 of 1000 requests answered exactly once, " +
+      "but p99 990.207 ms is over 500 ms",
+  );
+  const kept = report(answered(1000), false, "--fail-if=p99>999ms");
+  assertEquals(kept.crossedLimits, []);
+});
+
 test("verdict() tells each fault, and that a run was interrupted", () => {
   const run = answered(1000);
   run.fates[0] = Fate.lost;
