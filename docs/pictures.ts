@@ -27,14 +27,13 @@ for (const scheme of ["light", "dark"]) {
       await page.screenshot({ path: `${FOLDER}${name}-${scheme}.png` });
     };
     await page.goto(url);
-    await page.waitForSelector('#get[aria-disabled="false"]');
+    await page.waitForSelector('#status[data-state="connected"]');
     await shoot("rest", PHONE);
     await page.click("#get");
     await page.waitForSelector('[data-state="answered"]');
     await shoot("press", PHONE);
     await page.click("#many");
-    await page.waitForSelector('progress[value="10000"]');
-    await page.waitForSelector("#many:not([hidden])");
+    await page.waitForSelector('#outcome[data-state="done"]');
     await page.mouse.move(0, 0); // no button looks pointed at
     await shoot("many", DESKTOP);
   });

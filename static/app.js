@@ -8,35 +8,38 @@
  * @module
  */
 
-import { Connection } from "./connection.js";
-import { element } from "./element.js";
+import { Connection, REASONS } from "./connection.js";
 import { setUpMany } from "./many.js";
 import { setUpOne } from "./one.js";
 
-const connection = new Connection((state) => {
-  const status = element("status");
-  status.dataset.state = state;
-  status.textContent = inWords(state);
-  // Not `disabled`, which would lose the focus.
-  for (const id of ["get", "many"]) {
-    element(id).ariaDisabled = String(state !== "connected");
-  }
-});
-/** A press that cannot be served says why, and leaves what is shown.
- *
- * @param {Event} event */
-function refuse(event) {
-  if (connection.state === "connected") return;
-  event.preventDefault();
-  event.stopImmediatePropagation();
-  element("status").textContent = `still ${inWords(connection.state)}`;
-}
-element("one").addEventListener("submit", refuse);
-element("many").addEventListener("click", refuse);
-setUpOne(connection);
-setUpMany(connection);
+/** @import { State } from "./connection.js" */
 
-/** @param {import("./connection.js").State} state */
-function inWords(state) {
-  return state === "offline" ? "offline, retrying" : state;
+/** The elements that have an id, by it; their kinds are in index.html.
+ *
+ * @type {Record<string, any>} */
+const elements = Object.fromEntries(
+  [...document.querySelectorAll("[id]")].map((
+    element,
+  ) => [element.id, element]),
+);
+const { status, hint } = elements;
+
+/** @param {State} state */
+function show(state) {
+  const retries = state === "offline" || state === "refused";
+  status.dataset.state = state;
+  status.textContent = retries ? `${state}, retrying` : state;
+  const [first, ...rest] = REASONS[state];
+  hint.textContent = retries
+    ? `${first.toUpperCase()}${rest.join("")}; retrying.`
+    : "";
 }
+
+const connection = new Connection(show);
+show(connection.state);
+setUpOne(connection, elements);
+setUpMany(connection, elements);
+// A key held down is one press.
+document.addEventListener("keydown", (event) => {
+  if (event.repeat && event.key === "Enter") event.preventDefault();
+});

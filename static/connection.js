@@ -7,32 +7,41 @@
  * @module
  */
 
-/** How long a handshake, or the probe before it, may take, in milliseconds. */
-const ATTEMPT_MS = 5000;
-/** The same for a handshake after a fast probe, in milliseconds. Ten times what the
- * probe took is added for slow networks, and each handshake after one that was not
- * answered has twice as long: Firefox goes on with an abandoned one for 20 s, and has
- * six connections at most. */
-const FAST_ATTEMPT_MS = 2000;
-/** The first delay between two attempts, in milliseconds; each is twice the one
- * before. */
-const DELAY_MS = 250;
-/** The longest delay, in milliseconds: short enough to be back within two seconds
- * of the server. */
-const MAX_DELAY_MS = 1500;
-/** How long a request may be unanswered before the connection counts as dead, in
+/** How long a handshake may take, in milliseconds; after one that was not answered the
+ * next may take twice as long, up to the second figure. Firefox goes on with an
+ * abandoned one for 20 s, and has six connections at most. */
+const [HANDSHAKE_MS, MAX_HANDSHAKE_MS] = [2000, 8000];
+/** The delay before a probe, in milliseconds, at first and at most; each is twice the
+ * one before. Short enough to be back within two seconds of the server. */
+const [DELAY_MS, MAX_DELAY_MS] = [250, 1500];
+/** How long a probe may take, in milliseconds. */
+const PROBE_MS = 5000;
+/** How long a request waits for a connection, and how long for its answer, in
  * milliseconds. */
 const TIMEOUT_MS = 10_000;
-/** After this without an answer the page says that it waits, in milliseconds. */
+/** After this the page says that it waits, in milliseconds. */
 export const PATIENCE_MS = 300;
+
+const ANEW = "another attempt may succeed now";
+const HUNG = "the handshake was not answered";
+const LEFT = "the page was left";
 
 /**
  * - `connecting`: the first attempt, or the first one after a connection ended
- * - `connected`: requests can be sent
- * - `offline`: an attempt has failed; others follow
+ * - `connected`: requests are sent at once
+ * - `offline`: the server cannot be reached, and is tried again
+ * - `refused`: it answers but takes no connection, and is tried again
  *
- * @typedef {"connecting" | "connected" | "offline"} State
+ * @typedef {"connecting" | "connected" | "offline" | "refused"} State
  */
+
+/** Why there is no connection. @type {Record<State, string>} */
+export const REASONS = {
+  connecting: "the server cannot be reached",
+  connected: "",
+  offline: "the server cannot be reached",
+  refused: "the server may be full",
+};
 
 /** A connection that answers requests in the order they were sent. */
 export class Connection {
@@ -42,83 +51,137 @@ export class Connection {
   #onState;
   /** The socket that opens or is open. @type {WebSocket | undefined} */
   #socket;
-  /** Ends an attempt, or a connection that hangs.
-   * @type {ReturnType<typeof setTimeout> | undefined} */
-  #deadline;
-  /** Starts the next attempt.
-   * @type {ReturnType<typeof setTimeout> | undefined} */
-  #retry;
-  /** Attempts since the connection ended. */
-  #attempts = 0;
-  /** Handshakes in a row that were not answered, or not yet. */
-  #hung = 0;
-  /** Why there is no connection. */
-  #reason = "there is no connection yet";
-  /** Sockets opened. Each has a path of its own: Firefox holds back every new
-   * WebSocket to a path where one has failed, half as long again each time, up to
-   * a minute. */
-  #opened = 0;
+  /** Called once there is a connection. @type {(() => void)[]} */
+  #waiting = [];
   /** @type {PromiseWithResolvers<unknown>[]} The oldest first. */
   #unanswered = [];
+  /** Ends what is waited for: a handshake or a connection, for a reason, or a delay.
+   * @type {(reason: string) => void} */
+  #end = () => {};
+  /** Of the handshake or the oldest unanswered request.
+   * @type {ReturnType<typeof setTimeout> | undefined} */
+  #deadline;
 
   /** @param {(state: State) => void} onState Called at each change. */
   constructor(onState) {
     this.#onState = onState;
-    const startAnew = () => {
-      if (this.state === "connected" || document.hidden) return;
-      this.#hung = 0;
-      this.#drop();
-      this.#attempt();
-    };
-    addEventListener("online", startAnew);
-    document.addEventListener("visibilitychange", startAnew);
+    for (const event of ["online", "visibilitychange"]) {
+      addEventListener(event, () => {
+        if (this.state !== "connected" && !document.hidden) this.#end(ANEW);
+      });
+    }
     // The browser may keep the page for the way back, but the server should not.
-    addEventListener("pagehide", () => {
-      this.#fail("the page was left");
-      this.#become("connecting");
-    });
-    addEventListener("pageshow", ({ persisted }) => persisted && startAnew());
-    this.#attempt();
+    addEventListener("pagehide", () => this.#end(LEFT));
+    this.#keepOpen();
   }
 
   /**
-   * Sends a request.
+   * Waits for a connection.
    *
-   * @param {string} text
-   * @returns {Promise<unknown>} Its response; rejected with the reason if the
-   * connection ends before that comes.
+   * @throws {Error} If none comes: why.
    */
-  request(text) {
-    if (this.state !== "connected") {
-      return Promise.reject(new Error(this.#reason));
-    }
-    const request = Promise.withResolvers();
-    this.#socket?.send(text);
-    if (this.#unanswered.push(request) === 1) this.#expectAnswer();
-    return request.promise;
+  async opened() {
+    if (this.state === "connected") return;
+    const { promise, resolve, reject } = Promise.withResolvers();
+    this.#waiting.push(() => resolve(undefined));
+    setTimeout(() => {
+      reject(Error(REASONS[this.state]));
+    }, TIMEOUT_MS);
+    await promise;
   }
 
-  /** @param {number} probeMs What the probe took. */
-  #open(probeMs) {
-    clearTimeout(this.#retry);
-    const socket = this.#socket = new WebSocket(`/ws/${this.#opened++}`);
-    const fast = FAST_ATTEMPT_MS * 2 ** this.#hung++ + 10 * probeMs;
-    const attemptMs = Math.min(ATTEMPT_MS, fast);
-    this.#expect(attemptMs, "the handshake was not answered");
-    socket.onopen = () => {
+  /**
+   * Sends a request, as soon as there is a connection.
+   *
+   * @param {string} text
+   * @returns {Promise<{ response: unknown, ms: number }>} The response, and the time
+   * from sending to it.
+   * @throws {Error} If none comes: why.
+   */
+  async request(text) {
+    if (this.state !== "connected") await this.opened();
+    const sentAt = performance.now();
+    this.#socket?.send(text);
+    const answer = Promise.withResolvers();
+    if (this.#unanswered.push(answer) === 1) this.#expectAnswer();
+    return { response: await answer.promise, ms: performance.now() - sentAt };
+  }
+
+  /** The page's connections, one after the other. */
+  async #keepOpen() {
+    for (let path = 0, failures = 0, hung = 0;; path++) {
+      const { promise: ended, resolve: end } = Promise.withResolvers();
+      this.#end = end;
+      // A path of its own: Firefox holds back every new WebSocket to a path where one
+      // has failed, half as long again each time, up to a minute.
+      const socket = this.#socket = new WebSocket(`ws/${path}`);
+      socket.onopen = () => {
+        clearTimeout(this.#deadline);
+        failures = hung = 0;
+        this.#become("connected");
+        for (const proceed of this.#waiting.splice(0)) proceed();
+      };
+      socket.onmessage = ({ data }) => {
+        clearTimeout(this.#deadline);
+        this.#unanswered.shift()?.resolve(data);
+        if (this.#unanswered.length > 0) this.#expectAnswer();
+      };
+      socket.onclose = (event) => {
+        // All attempts but the first follow a probe that was answered.
+        if (path > 0 && this.state !== "connected") this.#become("refused");
+        end(reasonOf(event));
+      };
+      this.#expect(Math.min(HANDSHAKE_MS * 2 ** hung, MAX_HANDSHAKE_MS), HUNG);
+
+      const reason = await ended;
+
+      // Without waiting for the socket's end: a hanging handshake cannot be cancelled,
+      // and a peer need not answer a close frame.
       clearTimeout(this.#deadline);
-      this.#attempts = this.#hung = 0;
-      this.#become("connected");
-    };
-    socket.onmessage = ({ data }) => {
-      this.#unanswered.shift()?.resolve(data);
-      clearTimeout(this.#deadline);
-      if (this.#unanswered.length > 0) this.#expectAnswer();
-    };
-    socket.onclose = (event) => {
-      this.#hung = 0;
-      this.#end(reasonOf(event));
-    };
+      socket.onopen = socket.onmessage = socket.onclose = null;
+      socket.close();
+      for (const { reject } of this.#unanswered.splice(0)) {
+        reject(Error(reason));
+      }
+      hung = reason === HUNG ? hung + 1 : 0;
+      if (hung > 0 || !navigator.onLine) this.#become("offline");
+      else if (this.state === "connected") this.#become("connecting");
+
+      if (reason === ANEW) failures = 0;
+      if (reason === LEFT) {
+        await new Promise((resolve) => {
+          addEventListener("pageshow", resolve, { once: true });
+        });
+      }
+      await this.#answered(failures++);
+    }
+  }
+
+  /**
+   * Waits until the server answers a probe. A probe can be cancelled, which a handshake
+   * cannot; and one that hangs does not hold up the next.
+   *
+   * @param {number} failures How long the first delay is.
+   */
+  async #answered(failures) {
+    const answered = new AbortController();
+    for (;; failures++) {
+      const most = Math.min(DELAY_MS * 2 ** failures, MAX_DELAY_MS);
+      await new Promise((resolve) => {
+        this.#end = resolve;
+        answered.signal.onabort = resolve;
+        setTimeout(resolve, most * (0.5 + Math.random() / 2));
+      });
+      if (answered.signal.aborted) return;
+      const timeout = AbortSignal.timeout(PROBE_MS);
+      const signal = AbortSignal.any([answered.signal, timeout]);
+      fetch("healthz", { cache: "no-store", signal })
+        .then(({ status }) => status < 500, () => false) // 503 while it drains
+        .then((up) => {
+          if (up) answered.abort();
+          else if (!answered.signal.aborted) this.#become("offline");
+        });
+    }
   }
 
   #expectAnswer() {
@@ -130,61 +193,7 @@ export class Connection {
    * @param {string} otherwise
    */
   #expect(milliseconds, otherwise) {
-    clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => {
-      this.#end(otherwise);
-      this.#attempt(); // at once: there was delay enough
-    }, milliseconds);
-  }
-
-  /** Lets go of the socket without waiting for its end: a hanging handshake cannot be
-   * cancelled, and a peer need not answer a close frame. */
-  #drop() {
-    clearTimeout(this.#deadline);
-    clearTimeout(this.#retry);
-    const socket = this.#socket;
-    this.#socket = undefined;
-    if (!socket) return;
-    socket.onopen = socket.onmessage = socket.onclose = null;
-    socket.close();
-  }
-
-  /** @param {string} reason */
-  #fail(reason) {
-    this.#reason = reason;
-    this.#drop();
-    for (const { reject } of this.#unanswered.splice(0)) {
-      reject(new Error(reason));
-    }
-  }
-
-  /** @param {string} reason */
-  #end(reason) {
-    this.#fail(reason);
-    const first = this.state === "connected" && navigator.onLine;
-    this.#become(first ? "connecting" : "offline");
-    this.#attemptLater();
-  }
-
-  #attemptLater() {
-    const most = Math.min(MAX_DELAY_MS, DELAY_MS * 2 ** this.#attempts++);
-    const delay = most * (0.5 + Math.random() / 2);
-    this.#retry = setTimeout(() => this.#attempt(), delay);
-  }
-
-  /** Opens a socket once the server answers a probe; the handshake may take as long as
-   * the probe's time allows. The next probe does not wait for this one, which may
-   * hang. */
-  async #attempt() {
-    clearTimeout(this.#retry);
-    this.#attemptLater();
-    const startedAt = performance.now();
-    const signal = AbortSignal.timeout(ATTEMPT_MS);
-    const up = await fetch("/healthz", { cache: "no-store", signal })
-      .then(({ status }) => status < 500, () => false); // 503 while it drains
-    if (this.#socket) return; // another probe was faster
-    if (up) this.#open(performance.now() - startedAt);
-    else this.#become("offline");
+    this.#deadline = setTimeout(() => this.#end(otherwise), milliseconds);
   }
 
   /** @param {State} state */
@@ -195,9 +204,7 @@ export class Connection {
   }
 }
 
-/**
- * @param {CloseEvent} event
- */
+/** @param {CloseEvent} event */
 function reasonOf({ code, reason }) {
   switch (code) {
     case 1001: // going away

@@ -9,69 +9,86 @@
 
 import { PATIENCE_MS } from "./connection.js";
 import { parseResponse } from "./proof.js";
-import { element } from "./element.js";
 
 /** @import { Connection } from "./connection.js" */
 
-/** @param {Connection} connection */
-export function setUpOne(connection) {
-  element("one").addEventListener(
-    "submit",
-    async (/** @type {Event} */ event) => {
-      event.preventDefault();
-      const request = element("message").value.toWellFormed();
-      const waiting = setTimeout(
-        () => show("waiting", "…", "Waiting for the answer."),
-        PATIENCE_MS,
+/**
+ * @param {Connection} connection
+ * @param {Record<string, any>} elements
+ */
+export function setUpOne(
+  connection,
+  { one, message, answer, number, response, text },
+) {
+  /**
+   * @param {"waiting" | "answered" | "failed"} state
+   * @param {string} sign In the number's place.
+   * @param {(string | Node)[]} content
+   */
+  function show(state, sign, ...content) {
+    answer.dataset.state = state;
+    const span = document.createElement("span"); // a new one arrives in motion
+    span.textContent = sign;
+    number.replaceChildren(span);
+    text.replaceChildren(...content);
+    response.scrollTop = 0;
+  }
+
+  /** @param {string} request */
+  async function ask(request) {
+    const { response, ms } = await connection.request(request);
+    const number = parseResponse(request, response);
+    if (number === undefined) {
+      const shown = typeof response === "string" ? response : "binary data";
+      show("failed", "!", "Not a valid answer: ", isolated(shown));
+    } else {
+      const took = document.createElement("small");
+      took.textContent = ` · ${duration(ms)}`;
+      took.dir = "ltr";
+      show("answered", String(number), isolated(request), ` ${number}`, took);
+    }
+  }
+
+  let asking = false;
+  one.addEventListener("submit", async (/** @type {Event} */ event) => {
+    event.preventDefault();
+    if (asking) return;
+    asking = true;
+    const waiting = setTimeout(() => {
+      const connected = connection.state === "connected";
+      show(
+        "waiting",
+        "…",
+        connected ? "Waiting for the answer." : "Connecting …",
       );
-      try {
-        const response = await connection.request(request);
-        const number = parseResponse(request, response);
-        if (number === undefined) {
-          const shown = typeof response === "string"
-            ? isolated(response)
-            : "binary data";
-          show("failed", "!", "Not a valid answer: ", shown);
-        } else {
-          show("answered", String(number), isolated(request), ` ${number}`);
-        }
-      } catch (error) {
-        const { message } = /** @type {Error} */ (error);
-        show("failed", "?", `No answer: ${message}.`);
-      } finally {
-        clearTimeout(waiting);
-      }
-    },
-  );
+    }, PATIENCE_MS);
+    await ask(message.value.toWellFormed())
+      .catch(({ message }) => show("failed", "?", `No answer: ${message}.`));
+    clearTimeout(waiting);
+    asking = false;
+  });
+
+  // WebKit reaches what scrolls by keyboard only if it can be focused.
+  new ResizeObserver(() => {
+    const scrolls = text.offsetHeight > response.clientHeight;
+    if (scrolls) response.tabIndex = 0;
+    else response.removeAttribute("tabindex");
+  }).observe(text);
 }
 
 /**
- * Keeps direction marks in a text from affecting the text around it.
+ * Keeps direction marks in a text from affecting what is around it.
  *
  * @param {string} text
  */
 function isolated(text) {
-  const bdi = document.createElement("bdi");
-  bdi.textContent = text;
-  return bdi;
+  const span = document.createElement("span"); // `dir="auto"` would not look into <bdi>
+  span.textContent = text;
+  return span;
 }
 
-/**
- * @param {"waiting" | "answered" | "failed"} state
- * @param {string} number
- * @param {(string | Node)[]} text
- */
-function show(state, number, ...text) {
-  const [answer, response] = [element("answer"), element("response")];
-  element("number").textContent = number;
-  const paragraph = document.createElement("p");
-  paragraph.append(...text);
-  response.replaceChildren(paragraph);
-  response.scrollTop = 0;
-  answer.dataset.state = "";
-  void answer.offsetWidth; // a reflow, so that the animation restarts
-  answer.dataset.state = state;
-  // WebKit reaches what scrolls by keyboard only if it can be focused.
-  if (response.scrollHeight > response.clientHeight) response.tabIndex = 0;
-  else response.removeAttribute("tabindex");
+/** @param {number} ms */
+function duration(ms) {
+  if (ms < 1) return "< 1 ms";
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }

@@ -7,38 +7,50 @@
 import { eTag } from "@std/http/etag";
 import { STATUS_CODE } from "@std/http/status";
 import appJs from "../../static/app.js" with { type: "text" };
+import chartJs from "../../static/chart.js" with { type: "text" };
 import connectionJs from "../../static/connection.js" with { type: "text" };
-import elementJs from "../../static/element.js" with { type: "text" };
 import manyJs from "../../static/many.js" with { type: "text" };
 import oneJs from "../../static/one.js" with { type: "text" };
 import faviconSvg from "../../static/favicon.svg" with { type: "text" };
 import indexHtml from "../../static/index.html" with { type: "text" };
 import proofJs from "../../static/proof.js" with { type: "text" };
-import manyCss from "../../static/many.css" with { type: "text" };
-import oneCss from "../../static/one.css" with { type: "text" };
 import styleCss from "../../static/style.css" with { type: "text" };
+import { HIGHEST } from "../../static/proof.js";
 import { VERSION } from "../cli/command.ts";
 import { reply } from "./responses.ts";
 
 const CSS = "text/css; charset=utf-8";
 const JAVASCRIPT = "text/javascript; charset=utf-8";
 
+/** How often each number is expected among 10,000. */
+const EXPECTED = 10_000 / HIGHEST;
+
+/** What stands in braces in index.html. The page's scripts know it too, but come after
+ * the first paint. */
+const VALUES: Record<string, string | number> = {
+  version: VERSION,
+  highest: HIGHEST,
+  expected: Math.round(EXPECTED),
+  deviation: Math.round(2 * Math.sqrt(EXPECTED * (1 - 1 / HIGHEST))),
+  axis: [1, ...[1, 2, 3, 4].map((n) => Math.round(HIGHEST * n / 4))]
+    .map((n) => `<text x="${(n - 0.5) / HIGHEST * 100}%" y="1em">${n}</text>`)
+    .join(""),
+};
+
 /** The page's files by path. They are imported as text, so that they are part of the
  * program wherever it runs from: a folder, a binary or a registry. */
 const FILES: Record<string, { text: string; type: string }> = {
   "/": {
-    text: indexHtml.replace("{version}", VERSION),
+    text: indexHtml.replaceAll(/\{(\w+)\}/g, (_, name) => String(VALUES[name])),
     type: "text/html; charset=utf-8",
   },
   "/app.js": { text: appJs, type: JAVASCRIPT },
+  "/chart.js": { text: chartJs, type: JAVASCRIPT },
   "/connection.js": { text: connectionJs, type: JAVASCRIPT },
-  "/element.js": { text: elementJs, type: JAVASCRIPT },
   "/many.js": { text: manyJs, type: JAVASCRIPT },
   "/one.js": { text: oneJs, type: JAVASCRIPT },
   "/proof.js": { text: proofJs, type: JAVASCRIPT },
   "/style.css": { text: styleCss, type: CSS },
-  "/one.css": { text: oneCss, type: CSS },
-  "/many.css": { text: manyCss, type: CSS },
   "/favicon.svg": { text: faviconSvg, type: "image/svg+xml" },
 };
 

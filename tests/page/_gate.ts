@@ -4,21 +4,39 @@
  * @module
  */
 
-import { setTimeout as delay } from "node:timers/promises";
-
 /** A proxy in front of a server that keeps what matches to itself. */
 export class Gate implements Disposable {
   #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   #connections: Deno.Conn[] = [];
-  url = `http://127.0.0.1:${this.#listener.addr.port}/`;
   /** Requests that begin like this are taken and never answered. */
   swallows = /^$/;
   swallowed = 0;
-  /** The delay of handshakes, in milliseconds. */
-  slow = 0;
-  slowed = 0;
+  /** What each handshake waits for. */
+  hold: () => Promise<unknown> | undefined = () => undefined;
+  held = 0;
 
-  constructor(readonly port: number) {
+  /**
+   * @param prefix The path below which the server is found, and which is taken off;
+   * nothing else is.
+   */
+  constructor(readonly port: number, readonly prefix = "/") {
+    this.#serve();
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#listener.addr.port}${this.prefix}`;
+  }
+
+  /** Refuses connections from now on, and cuts those that there are. */
+  close(): void {
+    this.#listener.close();
+    this.cut();
+  }
+
+  /** Takes connections again, at the same port. */
+  open(): void {
+    const { port } = this.#listener.addr;
+    this.#listener = Deno.listen({ hostname: "127.0.0.1", port });
     this.#serve();
   }
 
@@ -41,15 +59,25 @@ export class Gate implements Disposable {
         const text = new TextDecoder().decode(bytes);
         if (this.swallows.test(text)) this.swallowed++;
         else {
-          if (/^GET \/ws/.test(text) && this.slow > 0) {
-            this.slowed++;
-            await delay(this.slow);
+          const held = /^GET \/ws/.test(text) && this.hold();
+          if (held) {
+            this.held++;
+            await held;
           }
-          controller.enqueue(bytes);
+          controller.enqueue(this.#inside(text, bytes));
         }
       },
     });
     await client.readable.pipeThrough(swallow).pipeTo(server.writable);
+  }
+
+  /** What the server is sent. */
+  #inside(text: string, bytes: Uint8Array): Uint8Array {
+    const [method, path] = text.split(" ", 2);
+    if (method !== "GET" || this.prefix === "/") return bytes;
+    const known = path.startsWith(this.prefix);
+    const inside = known ? `/${path.slice(this.prefix.length)}` : "/outside";
+    return new TextEncoder().encode(text.replace(path, inside));
   }
 
   /** Cuts all connections. */
@@ -62,7 +90,8 @@ export class Gate implements Disposable {
   }
 
   [Symbol.dispose]() {
-    this.#listener.close();
-    this.cut();
+    try {
+      this.close();
+    } catch { /* it is closed */ }
   }
 }

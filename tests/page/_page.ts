@@ -18,6 +18,7 @@ import {
 import { assetResponse, loadAssets } from "../../lib/server/page.ts";
 import { parseResponse } from "../../static/proof.js";
 import type { Server } from "../../server.ts";
+import { Gate } from "./_gate.ts";
 import { eventually, testIf, withServer } from "../../harness/helpers.ts";
 
 const browsers = new Map<Engine, Promise<Browser>>();
@@ -82,13 +83,55 @@ export function testChromium(
   testPage(["chromium"], name, (tab, server) => steps(tab as Page, server));
 }
 
-/** A server that answers each request with what this returns. */
+/** A test of a page behind a gate, which is connected. */
+export function throughGate(
+  engines: readonly Engine[],
+  name: string,
+  steps: (tab: Tab, gate: Gate, server: Server) => Promise<void>,
+): void {
+  testIn(
+    engines,
+    name,
+    (visit) =>
+      withGate("/", (gate, server) =>
+        visit(gate.url, async (tab) => {
+          await status(tab, "connected");
+          await steps(tab, gate, server);
+        })),
+  );
+}
+
+/** A server behind a gate, below this path of it. */
+export function withGate(
+  prefix: string,
+  use: (gate: Gate, server: Server) => Promise<void>,
+): Promise<void> {
+  return withServer({ allowOrigin: ["*"] }, async (_, server) => {
+    using gate = new Gate(Number(new URL(server.url).port), prefix);
+    await use(gate, server);
+  });
+}
+
+/** One whose handshakes wait until this is called. */
+export function withHeldGate(
+  use: (gate: Gate, release: () => void, server: Server) => Promise<void>,
+): Promise<void> {
+  return withGate("/", async (gate, server) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    gate.hold = () => promise;
+    await use(gate, resolve, server);
+  });
+}
+
+/** A server that answers each request with what this returns, and has not got these
+ * files. */
 export async function withAnswers(
   visit: Visit,
   answer: (
     request: string,
   ) => string | Uint8Array<ArrayBuffer> | Promise<string>,
   steps: (tab: Tab) => Promise<void>,
+  missing?: RegExp,
 ) {
   const assets = await loadAssets();
   await using server = Deno.serve({
@@ -97,6 +140,7 @@ export async function withAnswers(
     onListen() {},
   }, (request) => {
     const { pathname } = new URL(request.url);
+    if (missing?.test(pathname)) return new Response(null, { status: 404 });
     const asset = assets.get(pathname);
     if (asset) return assetResponse(request, asset);
     if (!pathname.startsWith("/ws")) return new Response();
@@ -105,15 +149,20 @@ export async function withAnswers(
     return response;
   });
   await visit(`http://127.0.0.1:${server.addr.port}/`, async (tab) => {
-    await status(tab, "connected");
+    if (!missing) await status(tab, "connected");
     await steps(tab);
   });
+}
+
+/** Waits for the page's scripts, which may run after it is loaded. */
+export function scripts(tab: Tab): Promise<void> {
+  return eventually(async () => await text(tab, "#hint") === "");
 }
 
 /** Waits for the state of the connection. */
 export async function status(
   tab: Tab,
-  state: "connecting" | "connected" | "offline",
+  state: "connecting" | "connected" | "offline" | "refused",
 ): Promise<void> {
   await eventually(() =>
     tab.evaluate(
@@ -153,19 +202,48 @@ export async function press(
   tab: Tab,
   request = `press ${++presses}`,
 ): Promise<number> {
-  await tab.evaluate((request) => {
-    document.querySelector<HTMLInputElement>("#message")!.value = request;
-  }, request);
+  await type(tab, request);
   await tab.click("#get");
-  const number = async () =>
-    parseResponse(request, await text(tab, "#response"));
-  await eventually(async () => await number() !== undefined);
-  return await number() as number;
+  let number: number | undefined;
+  await eventually(async () => {
+    const [, response] = /^(.*) · /s.exec(await text(tab, "#text")) ?? [];
+    return (number = parseResponse(request, response)) !== undefined;
+  });
+  return number!;
 }
 
-/** Presses the other button and waits for the end of the run. */
+/** Puts this into the field. */
+export function type(tab: Tab, request: string): Promise<void> {
+  return tab.evaluate((request) => {
+    document.querySelector<HTMLInputElement>("#message")!.value = request;
+  }, request);
+}
+
+/** Presses the other button by its `click()`, which is no part of a double click. */
+export function clickMany(tab: Tab): Promise<void> {
+  return tab.evaluate(() => document.getElementById("many")!.click());
+}
+
+/** Presses the other button and waits for the end of the run. Returns its state and
+ * what is said of it. */
 export async function sendAll(tab: Tab): Promise<string> {
-  await tab.click("#many");
-  await showsText(tab, "#outcome", "10,000 answered");
-  return await text(tab, "#outcome");
+  await clickMany(tab);
+  await runEnds(tab);
+  return await outcome(tab);
+}
+
+/** Waits for the end of a run. */
+export function runEnds(tab: Tab): Promise<void> {
+  return eventually(async () => !/^running/.test(await outcome(tab)));
+}
+
+/** The state of a run and what is said of it: `done: 10,000 checked: …`. */
+export function outcome(tab: Tab): Promise<string> {
+  return tab.evaluate(() =>
+    [
+      document.getElementById("outcome")!.dataset.state,
+      document.getElementById("verdict")!.textContent,
+      document.getElementById("detail")!.textContent,
+    ].join(": ")
+  );
 }

@@ -1,31 +1,21 @@
 // The page's connection: what ends it, and how it comes back.
 
+import { setTimeout as delay } from "node:timers/promises";
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { type Engine, ENGINES, type Tab } from "../../harness/browser.ts";
+import { ENGINES, type Tab } from "../../harness/browser.ts";
 import { makeCertificate, serverProcess } from "../../harness/process.ts";
-import type { Server } from "../../server.ts";
-import { Gate } from "./_gate.ts";
-import { eventually, withServer } from "../../harness/helpers.ts";
-import { press, sendAll, showsText, status, testIn, text } from "./_page.ts";
-
-/** A page of a server behind a gate. */
-const throughGate = (
-  engines: readonly Engine[],
-  name: string,
-  steps: (tab: Tab, gate: Gate, server: Server) => Promise<void>,
-) =>
-  testIn(
-    engines,
-    name,
-    (visit) =>
-      withServer({ allowOrigin: ["*"] }, async (_, server) => {
-        using gate = new Gate(Number(new URL(server.url).port));
-        await visit(gate.url, async (tab) => {
-          await status(tab, "connected");
-          await steps(tab, gate, server);
-        });
-      }),
-  );
+import { eventually, portOf, withServer } from "../../harness/helpers.ts";
+import { RawSocket } from "../../harness/sockets.ts";
+import {
+  clickMany,
+  press,
+  sendAll,
+  showsText,
+  status,
+  testIn,
+  text,
+  throughGate,
+} from "./_page.ts";
 
 /** Stops what the page would do by time. */
 const stopTimers = (tab: Tab) =>
@@ -34,10 +24,6 @@ const stopTimers = (tab: Tab) =>
       clearTimeout(timer);
     }
   });
-
-/** What the page shows of the responses. */
-const results = (tab: Tab) =>
-  Promise.all(["#answer", "#outcome", "#figures"].map((id) => text(tab, id)));
 
 testIn(
   ENGINES,
@@ -53,18 +39,11 @@ testIn(
         server.kill("SIGKILL");
         await status(tab, "offline");
         assertEquals(await text(tab, "#status"), "offline, retrying");
-        const before = await results(tab);
-        for (const button of ["#get", "#many"]) {
-          await tab.click(button);
-          assertEquals(await text(tab, "#status"), "still offline, retrying");
-        }
-        assertEquals(await results(tab), before, "nothing is lost");
-
         server = (await serverProcess(`--port=${first.port}`)).server;
         await status(tab, "connected");
         assertEquals(await text(tab, "#status"), "connected");
         assert(await press(tab));
-        assertMatch(await sendAll(tab), /^10,000 of 10,000/);
+        assertMatch(await sendAll(tab), /^done/);
       });
     } finally {
       await server[Symbol.asyncDispose]();
@@ -90,9 +69,9 @@ throughGate(
   ENGINES,
   "a handshake that takes three seconds is waited for, if not the first time",
   async (tab, gate) => {
-    gate.slow = 3000;
+    gate.hold = () => delay(3000);
     gate.cut();
-    await eventually(() => gate.slowed > 0);
+    await eventually(() => gate.held > 0);
     await status(tab, "connected");
     assert(await press(tab));
   },
@@ -109,8 +88,8 @@ throughGate(
       new Promise<number>((resolve) => {
         const wait = setTimeout;
         globalThis.setTimeout = ((run: () => void, milliseconds: number) => {
-          // The attempts' delays are shorter, the probe's limit is no timer.
-          if (milliseconds >= 1000) resolve(milliseconds);
+          // The delays are shorter, and the probe's limit is no timer.
+          if (milliseconds > 1500) resolve(milliseconds);
           return wait(run, milliseconds);
         }) as typeof setTimeout;
       })
@@ -161,9 +140,9 @@ testIn(
       await status(tab, "connected");
       server.kill("SIGSTOP"); // it takes the request and does not answer
       await tab.click("#get");
-      await showsText(tab, "#response", "Waiting for the answer");
+      await showsText(tab, "#text", "Waiting for the answer");
       server.kill("SIGKILL");
-      await showsText(tab, "#response", "No answer: the connection was lost.");
+      await showsText(tab, "#text", "No answer: the connection was lost.");
       assertEquals(await text(tab, "#number"), "?");
     });
   },
@@ -178,9 +157,9 @@ testIn(
     await visit(url, async (tab) => {
       await status(tab, "connected");
       server.kill("SIGSTOP");
-      await tab.click("#many");
-      await showsText(tab, "#outcome", "Waiting for answers.");
-      await showsText(tab, "#outcome", "then no answer came for 10 seconds.");
+      await clickMany(tab);
+      await showsText(tab, "#verdict", "Waiting for answers …");
+      await showsText(tab, "#detail", "then no answer came for 10 seconds;");
       server.kill("SIGCONT");
       await status(tab, "connected");
       assert(await press(tab));
@@ -193,12 +172,12 @@ testIn(ENGINES, "a run that the server ends says why", (visit) =>
   withServer({ maxMessage: "Message 999".length }, (_, server) =>
     visit(server.url, async (tab) => {
       await status(tab, "connected");
-      await tab.click("#many");
+      await sendAll(tab);
       await showsText(
         tab,
-        "#outcome",
-        "999 of 10,000 answered, then the server closed the connection: " +
-          "a message of more than 11 bytes",
+        "#detail",
+        "999 of 10,000 requests answered, then the server closed the " +
+          "connection: a message of more than 11 bytes",
       );
       assertEquals(await text(tab, "#answered"), "999");
     })));
@@ -209,17 +188,37 @@ throughGate(
   async (tab, gate, server) => {
     gate.swallows = /^[^]/; // what arrives is answered, so nothing may
     await tab.click("#get");
-    await tab.click("#many");
+    await clickMany(tab);
     await eventually(() => gate.swallowed > 1);
     await stopTimers(tab); // or no answer comes for 10 seconds on a slow machine
     await server.shutdown();
-    await showsText(tab, "#response", "No answer: the server shut down.");
+    await showsText(tab, "#text", "No answer: the server shut down.");
     await showsText(
       tab,
-      "#outcome",
-      "0 of 10,000 answered, then the server shut down.",
+      "#detail",
+      "0 of 10,000 requests answered, then the server shut down;",
     );
   },
+);
+
+testIn(
+  ENGINES,
+  "a server that is full is said to be so",
+  (visit) =>
+    withServer({ maxConnections: 1 }, async (ws, server) => {
+      const guest = await RawSocket.open(portOf(ws));
+      await visit(server.url, async (tab) => {
+        await status(tab, "refused");
+        assertEquals(await text(tab, "#status"), "refused, retrying");
+        assertEquals(
+          await text(tab, "#hint"),
+          "The server may be full; retrying.",
+        );
+        guest[Symbol.dispose]();
+        await status(tab, "connected");
+        assert(await press(tab));
+      });
+    }),
 );
 
 testIn(

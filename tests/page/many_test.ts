@@ -1,0 +1,271 @@
+// 10,000 in a row, and their chart.
+
+/// <reference lib="dom" />
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { ENGINES, type Tab } from "../../harness/browser.ts";
+import { eventually, withServer } from "../../harness/helpers.ts";
+import { parseResponse } from "../../static/proof.js";
+import {
+  clickMany,
+  outcome,
+  runEnds,
+  scripts,
+  sendAll,
+  showsText,
+  status,
+  testChromium,
+  testIn,
+  testPage,
+  text,
+  withAnswers,
+  withHeldGate,
+} from "./_page.ts";
+
+const DONE =
+  /^done: 10,000 checked: 10,000 of 10,000 requests answered exactly once; (may be|hardly) uniform, p /;
+
+/** How high the chart's bars are, in parts of its height. */
+const heights = (tab: Tab) =>
+  tab.evaluate(() =>
+    [...document.querySelector("#bars")!.getAttribute("d")!.matchAll(
+      / 1V([\d.e-]+)h/g,
+    )]
+      .map(([, top]) => 1 - Number(top))
+  );
+
+/** The level in the chart and half of the band, in percent. */
+const levels = (tab: Tab) =>
+  tab.evaluate(() =>
+    ["--level", "--deviation"].map((name) =>
+      parseFloat(document.getElementById("plot")!.style.getPropertyValue(name))
+    )
+  );
+
+testPage(
+  ENGINES,
+  "10,000 are sent, and drawn as they come",
+  async (tab, server) => {
+    await tab.evaluate(() => {
+      const shown = new Set<number>(); // by each frame
+      Object.assign(globalThis, { shown });
+      requestAnimationFrame(function look() {
+        shown.add(document.querySelector("progress")!.value);
+        requestAnimationFrame(look);
+      });
+    });
+    assertMatch(await sendAll(tab), DONE);
+    const shown: number[] = await tab.evaluate(
+      () => [...(globalThis as unknown as { shown: Set<number> }).shown],
+    );
+    assert(shown.some((value) => 0 < value && value < 10_000), `${shown}`);
+    assertEquals(server.metrics.requests, 10_000);
+    assertEquals(await text(tab, "#answered"), "10,000");
+    assertEquals(await text(tab, "#invalid"), "0");
+    assertMatch(await text(tab, "#seconds"), /^\d+\.\d\d$/);
+    assertMatch(await text(tab, "#rate"), /^[\d,]+$/);
+    const [p50, p99] = (await Promise.all(
+      ["#p50", "#p99"].map((id) => text(tab, id)),
+    )).map((ms) => Number(ms.replace(",", "")));
+    assert(0 < p50 && p50 <= p99, `${p50} ${p99}`);
+    assertEquals(
+      await tab.evaluate(() =>
+        getComputedStyle(document.querySelector("progress")!).visibility
+      ),
+      "hidden",
+    );
+  },
+);
+
+testIn(
+  ENGINES,
+  "10,000 can be stopped at once, but not by a double click, and run again",
+  async (visit) => {
+    const { promise: released, resolve: release } = Promise.withResolvers<
+      void
+    >();
+    let next = 0;
+    const answer = async (request: string) => {
+      if (Number(request.split(" ")[1]) > 500) await released;
+      return `${request} ${next++ % 100 + 1}`;
+    };
+    await withAnswers(visit, answer, async (tab) => {
+      await clickMany(tab);
+      await tab.evaluate(() => {
+        const second = new MouseEvent("click", { detail: 2 });
+        document.getElementById("many")!.dispatchEvent(second);
+      });
+      await showsText(tab, "#answered", "500"); // it goes on
+      assertEquals(await text(tab, "#many"), "Stop");
+      const before = await heights(tab);
+      await clickMany(tab);
+      assertEquals(
+        await outcome(tab),
+        "stopped: Stopped: 500 of 10,000 requests answered, then stopped; " +
+          "may be uniform, p > 0.99",
+      );
+      assertEquals(await text(tab, "#many"), "Send 10,000");
+      assertEquals(await text(tab, "#level"), "5", "expected of each number");
+      assertEquals(await heights(tab), before, "the same scale");
+
+      // Stopped in the same moment, by a second press.
+      await tab.evaluate(() => {
+        for (const _ of "12") document.getElementById("many")!.click();
+      });
+      await runEnds(tab);
+      assertMatch(await outcome(tab), /^stopped: Stopped: 0 of 10,000/);
+      release();
+      assertMatch(await sendAll(tab), /10,000 of 10,000/);
+    });
+  },
+);
+
+testChromium("a double click on Send is one", async (page) => {
+  const { x, y } = await page.evaluate(() => {
+    const many = document.getElementById("many")!;
+    many.scrollIntoView({ block: "center" });
+    const { x, y, width, height } = many.getBoundingClientRect();
+    return { x: x + width / 2, y: y + height / 2 };
+  });
+  await page.mouse.click(x, y, { count: 2 });
+  await runEnds(page);
+  assertMatch(await outcome(page), DONE);
+});
+
+testIn(
+  ENGINES,
+  "a run goes on in a tab that is hidden",
+  (visit) =>
+    withServer({}, (_, server) =>
+      visit(server.url, async (tab) => {
+        await status(tab, "connected");
+        await tab.evaluate(() => {
+          // What a hidden tab has: no frames. It is hidden while one is waited for.
+          globalThis.requestAnimationFrame = () => {
+            Object.defineProperty(document, "hidden", { value: true });
+            document.dispatchEvent(
+              new Event("visibilitychange", { bubbles: true }),
+            );
+            return 0;
+          };
+        });
+        assertMatch(await sendAll(tab), DONE);
+      })),
+);
+
+testIn(
+  ENGINES,
+  "a run before there is a connection begins once there is, unless stopped",
+  (visit) =>
+    withHeldGate(async (gate, release, server) => {
+      await visit(gate.url, async (tab) => {
+        await scripts(tab);
+        await clickMany(tab);
+        await showsText(tab, "#verdict", "Connecting …");
+        await clickMany(tab);
+        assertMatch(await outcome(tab), /^stopped: Stopped: 0 of 10,000/);
+        await clickMany(tab);
+        release();
+        await runEnds(tab);
+        assertMatch(await outcome(tab), DONE);
+        assertEquals(server.metrics.requests, 10_000);
+      });
+    }),
+);
+
+testChromium(
+  "the chart and the table show what went over the wire",
+  async (page) => {
+    const received: string[] = [];
+    const session = await page.createCDPSession();
+    await session.send("Network.enable");
+    session.on(
+      "Network.webSocketFrameReceived",
+      ({ response }) => received.push(response.payloadData),
+    );
+    await page.reload();
+    await status(page, "connected");
+    assertEquals(await heights(page), new Array(100).fill(0), "nothing yet");
+    await sendAll(page);
+    assertEquals(received.length, 10_000);
+    const counts = new Array(100).fill(0);
+    received.forEach((response, i) =>
+      counts[parseResponse(`Message ${i + 1}`, response)! - 1]++
+    );
+    const cells = await page.evaluate(() =>
+      [...document.querySelectorAll("#table td")]
+        .map(({ textContent }) => Number(textContent))
+    );
+    assertEquals(cells, counts);
+    const [level, deviation] = await levels(page);
+    assert(Math.abs(deviation / level - 0.199) < 0.001, "two deviations");
+    const bars = await heights(page);
+    assertEquals(bars.length, 100);
+    bars.forEach((height, i) => {
+      const expected = counts[i] / 100 * level / 100;
+      assert(Math.abs(height - expected) < 0.001, `bar ${i + 1}`);
+    });
+    const [most, least] = [Math.max(...counts), Math.min(...counts)];
+    const ends = `▲ ${counts.indexOf(most) + 1}: ${most} ` +
+      `▼ ${counts.indexOf(least) + 1}: ${least}`;
+    assertEquals(await text(page, "#reading"), ends);
+    assertMatch(
+      await page.$eval("#chart", (chart) => chart.ariaLabel!),
+      /most often \d+, \d+ times; least often \d+, \d+ times/,
+    );
+
+    // The value under the pointer.
+    await page.setViewport({ width: 1280, height: 800 });
+    for (const number of [1, 37, 100]) {
+      const [x, y] = await page.$eval("#chart", (chart, number) => {
+        const { left, top, width } = chart.getBoundingClientRect();
+        return [left + (Number(number) - 0.5) / 100 * width, top + 5];
+      }, number);
+      await page.mouse.move(x, y);
+      assertEquals(
+        await text(page, "#reading"),
+        `${number}: ${counts[number - 1]} times`,
+      );
+    }
+    await page.mouse.move(0, 0);
+    assertEquals(await text(page, "#reading"), ends);
+  },
+);
+
+testIn(
+  ENGINES,
+  "a server that is not random looks so",
+  (visit) =>
+    withAnswers(visit, (request) => `${request} 7`, async (tab) => {
+      assertEquals(
+        await sendAll(tab),
+        "failed: Failed: 10,000 of 10,000 requests answered exactly once; " +
+          "not uniform, p < 1e-9",
+      );
+      assertEquals((await heights(tab)).filter((height) => height > 0), [1]);
+      assertEquals((await levels(tab))[0], 1);
+      assertMatch(
+        await tab.evaluate(() => document.querySelector("#chart")!.ariaLabel!),
+        /: most often 7, 10000 times; least often 1, never/,
+      );
+    }),
+);
+
+testIn(
+  ["chromium"],
+  "a run with an invalid answer has failed",
+  (visit) => {
+    let next = 0;
+    const answer = (request: string) =>
+      `${request} ${request === "Message 500" ? 0 : next++ % 100 + 1}`;
+    return withAnswers(visit, answer, async (tab) => {
+      assertEquals(
+        await sendAll(tab),
+        "failed: Failed: 9,999 of 10,000 requests answered: 1 invalid; " +
+          "may be uniform, p > 0.99",
+      );
+      assertEquals(await text(tab, "#invalid"), "1");
+      await eventually(async () => await text(tab, "#answered") === "9,999");
+    });
+  },
+);
