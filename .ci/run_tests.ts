@@ -13,7 +13,10 @@
  * compares waits or times must be alone. */
 const GROUPS = [
   { files: /^tests\/(server\/(flood|peers)_|linear_)/, jobs: 1 },
-  { files: /^tests\/(page\/|deploy\/(caddy|haproxy|nginx)_)/, jobs: 2 },
+  {
+    files: /^tests\/(page\/|deploy\/(caddy|container|haproxy|nginx)_)/,
+    jobs: 2,
+  },
   { files: /./, jobs: 4 },
 ];
 
