@@ -8,39 +8,35 @@ import { VERSION } from "../cli/command.ts";
 import { CLOSE } from "../protocol.ts";
 import { REFUSAL_REASONS, type RefusalReason } from "./handshake.ts";
 
-/** A metric, with a sample for each value of its label. */
+/** A counter for each value of a label. */
 interface Family<Value extends string = string> {
   name: string;
-  type: "counter" | "gauge";
   /** What is counted. */
   help: string;
-  /** The samples' labels, `{code="1000"}` say, by the value. */
+  /** `{code="1000"}`, say, by the value. */
   labels: Record<Value, string>;
-  /** Where each sample is in the memory of a worker, by the value of its label. */
+  /** Where each is in the memory of a worker, by the value. */
   at: Record<Value, number>;
 }
 
-/** How many samples there are. */
+/** How many counters there are. */
 let length = 0;
 
-/** Defines a metric, and takes its part of the memory of a worker. */
+/** Takes a family's part of the memory of a worker. Without a label there is one
+ * counter, by the name of "". */
 function family<Value extends string>(
-  type: Family["type"],
   name: string,
   help: string,
   label = "",
   values: readonly Value[] = ["" as Value],
 ): Family<Value> {
-  const each = <T>(make: (value: Value) => T) =>
-    Object.fromEntries(values.map((value) => [value, make(value)])) as Record<
-      Value,
-      T
-    >;
-  return {
-    ...{ type, name, help },
-    labels: each((value) => label && `{${label}="${value}"}`),
-    at: each(() => length++),
-  };
+  const labels = {} as Record<Value, string>;
+  const at = {} as Record<Value, number>;
+  for (const value of values) {
+    labels[value] = label && `{${label}="${value}"}`;
+    at[value] = length++;
+  }
+  return { name: `ws_random_${name}`, help, labels, at };
 }
 
 /** The close codes that RFC 6455 section 7.4.1 names, and `other` for the rest,
@@ -50,50 +46,38 @@ const CLOSE_LABELS = [
   "other",
 ];
 
-const CONNECTIONS = family(
-  "counter",
-  "ws_random_connections_total",
-  "Connections accepted.",
-);
-const REQUESTS = family(
-  "counter",
-  "ws_random_requests_total",
-  "Requests whose response was handed to the socket.",
-);
-const RECEIVED = family(
-  "counter",
-  "ws_random_received_bytes_total",
-  "Bytes of messages received, without what WebSocket, TLS and TCP add.",
-);
-const SENT = family(
-  "counter",
-  "ws_random_sent_bytes_total",
-  "Bytes of responses handed to the socket.",
-);
-const REFUSALS = family(
-  "counter",
-  "ws_random_refusals_total",
-  "Handshakes refused, by reason.",
-  "reason",
-  REFUSAL_REASONS,
-);
-const CLOSES = family(
-  "counter",
-  "ws_random_closes_total",
-  "Connections closed, by close code.",
-  "code",
-  CLOSE_LABELS,
-);
-const FAMILIES: Family[] = [
-  CONNECTIONS,
-  REQUESTS,
-  RECEIVED,
-  SENT,
-  REFUSALS,
-  CLOSES,
-];
+const FAMILIES = {
+  connections: family("connections_total", "Connections accepted."),
+  requests: family(
+    "requests_total",
+    "Requests whose response was handed to the socket.",
+  ),
+  received: family(
+    "received_bytes_total",
+    "Bytes of messages received, without what WebSocket, TLS and TCP add.",
+  ),
+  sent: family("sent_bytes_total", "Bytes of responses handed to the socket."),
+  refusals: family(
+    "refusals_total",
+    "Handshakes refused, by reason.",
+    "reason",
+    REFUSAL_REASONS,
+  ),
+  closes: family(
+    "closes_total",
+    "Connections closed, by close code.",
+    "code",
+    CLOSE_LABELS,
+  ),
+};
+const CONNECTIONS = FAMILIES.connections.at[""];
+const REQUESTS = FAMILIES.requests.at[""];
+const RECEIVED = FAMILIES.received.at[""];
+const SENT = FAMILIES.sent.at[""];
+const REFUSALS = FAMILIES.refusals.at;
+const CLOSES = FAMILIES.closes.at;
 
-/** Bytes before the samples, in the memory that workers share: when the server was
+/** Bytes before the counters, in the memory that workers share: when the server was
  * started, and how many connections are open. */
 const HEAD_BYTES = 2 * Float64Array.BYTES_PER_ELEMENT;
 const WORKER_BYTES = length * Float64Array.BYTES_PER_ELEMENT;
@@ -135,22 +119,22 @@ export class Metrics {
 
   /** Connections accepted. */
   get connections(): number {
-    return this.#sum(CONNECTIONS.at[""]);
+    return this.#sum(CONNECTIONS);
   }
 
   /** Requests whose response was handed to the socket. */
   get requests(): number {
-    return this.#sum(REQUESTS.at[""]);
+    return this.#sum(REQUESTS);
   }
 
   /** Handshakes refused for this reason. */
   refusals(reason: RefusalReason): number {
-    return this.#sum(REFUSALS.at[reason]);
+    return this.#sum(REFUSALS[reason]);
   }
 
   /** Connections closed with this code. */
   closes(code: number): number {
-    return this.#sum(CLOSES.at[closeLabel(code)]);
+    return this.#sum(CLOSES[closeLabel(code)]);
   }
 
   /** Whole seconds since the start. */
@@ -164,55 +148,58 @@ export class Metrics {
       Atomics.sub(this.#open, 0, 1);
       return false;
     }
-    this.#own[CONNECTIONS.at[""]]++;
+    this.#own[CONNECTIONS]++;
     return true;
   }
 
   /** Counts a message. */
   receive(bytes: number): void {
-    this.#own[RECEIVED.at[""]] += bytes;
+    this.#own[RECEIVED] += bytes;
   }
 
   /** Counts a message in response to so many requests. */
   answer(requests: number, bytes: number): void {
-    this.#own[REQUESTS.at[""]] += requests;
-    this.#own[SENT.at[""]] += bytes;
+    this.#own[REQUESTS] += requests;
+    this.#own[SENT] += bytes;
   }
 
   refuse(reason: RefusalReason): void {
-    this.#own[REFUSALS.at[reason]]++;
+    this.#own[REFUSALS[reason]]++;
   }
 
   /** Counts a connection that is over, by its close code. */
   close(code: number): void {
     Atomics.sub(this.#open, 0, 1);
-    this.#own[CLOSES.at[closeLabel(code)]]++;
+    this.#own[CLOSES[closeLabel(code)]]++;
   }
 
   /** Counts the connections of a worker that died as closed without a close frame. */
   abandon(worker: number): void {
     const counted = this.#workers[worker];
-    let open = counted[CONNECTIONS.at[""]];
-    for (const at of Object.values(CLOSES.at)) open -= counted[at];
+    let open = counted[CONNECTIONS];
+    for (const at of Object.values(CLOSES)) open -= counted[at];
     Atomics.sub(this.#open, 0, open);
-    counted[CLOSES.at[closeLabel(CLOSE.ABNORMAL)]] += open;
+    counted[CLOSES[closeLabel(CLOSE.ABNORMAL)]] += open;
   }
 
   /** All of them as Prometheus text. */
   toString(): string {
-    const { rss } = Deno.memoryUsage();
+    const counters = Object.values<Family>(FAMILIES).flatMap((each) => [
+      ...head(each.name, "counter", each.help),
+      ...Object.entries(each.at)
+        .map(([value, at]) =>
+          `${each.name}${each.labels[value]} ${this.#sum(at)}`
+        ),
+    ]);
     return [
       ...gauge(
         "ws_random_connections_open",
         "Connections open now.",
         this.open,
       ),
-      ...FAMILIES.flatMap(({ name, type, help, labels, at }) => [
-        ...head(name, type, help),
-        ...Object.entries(at).map(([value, index]) =>
-          `${name}${labels[value]} ${this.#sum(index)}`
-        ),
-      ]),
+      ...counters,
+      ...head("ws_random_build_info", "gauge", "1; the label is the version."),
+      `ws_random_build_info{version="${VERSION}"} 1`,
       ...gauge(
         "process_start_time_seconds",
         "When the server was started, in seconds since 1970.",
@@ -221,32 +208,26 @@ export class Metrics {
       ...gauge(
         "process_resident_memory_bytes",
         "Memory of the process, all workers together.",
-        rss,
+        Deno.memoryUsage().rss,
       ),
-      ...head(
-        "ws_random_build_info",
-        "gauge",
-        "Always 1; its label tells the version.",
-      ),
-      `ws_random_build_info{version="${VERSION}"} 1`,
     ].join("\n");
   }
 
-  /** The value of a sample, of all workers together. */
+  /** The value of a counter, of all workers together. */
   #sum(at: number): number {
     return this.#workers.reduce((sum, worker) => sum + worker[at], 0);
   }
 }
 
 function closeLabel(code: number): string {
-  return code in CLOSES.at ? String(code) : "other";
+  return code in CLOSES ? String(code) : "other";
 }
 
 function gauge(name: string, help: string, value: number): string[] {
   return [...head(name, "gauge", help), `${name} ${value}`];
 }
 
-function head(name: string, type: string, help: string): string[] {
+function head(name: string, type: "counter" | "gauge", help: string): string[] {
   return [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`];
 }
 
