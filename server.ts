@@ -1,7 +1,7 @@
 /**
  * The server: it answers every request with that request and a random number
  * from 1 to 100, and serves the page. Here it listens, routes and shuts down; the
- * life of a connection is in `lib/connection.ts`.
+ * life of a connection is in `lib/server/connection.ts`.
  *
  * @module
  */
@@ -23,15 +23,9 @@ import {
   type Refusal,
   refusal,
 } from "./lib/server/handshake.ts";
-import { type Asset, assetResponse, loadAssets } from "./lib/server/page.ts";
-import {
-  healthResponse,
-  metricsResponse,
-  pathOf,
-  probeResponse,
-  reply,
-  SECURITY_HEADERS,
-} from "./lib/server/responses.ts";
+import { type Asset, loadAssets } from "./lib/server/page.ts";
+import { type Content, contentResponse } from "./lib/server/content.ts";
+import { pathOf, reply, SECURITY_HEADERS } from "./lib/server/responses.ts";
 import {
   assertPortFree,
   linkHost,
@@ -44,7 +38,7 @@ import { serverCommand, type ServerOptions } from "./lib/server/options.ts";
 import { Backlog } from "./lib/server/outbox.ts";
 import { CLOSE, isLoopback, LINES_PROTOCOL } from "./lib/protocol.ts";
 import { Lines } from "./lib/lines.ts";
-import { cut, plural } from "./lib/text.ts";
+import { plural } from "./lib/text.ts";
 import { isWorker, work, Workers } from "./lib/server/workers.ts";
 
 /** How long the last bytes may take once every connection is over or its close frame
@@ -55,8 +49,8 @@ export interface Server {
   /** Where it listens, with the real port: `http://127.0.0.1:8000/`. */
   url: string;
   metrics: Metrics;
-  /** Takes no more connections, answers what has arrived, closes every
-   * connection with 1001 and stops listening. Takes little longer than `--grace`. */
+  /** After `--drain-delay` takes no more connections, answers what has arrived, closes
+   * every connection with 1001 and stops listening, in little more than `--grace`. */
   shutdown(): Promise<void>;
 }
 
@@ -92,16 +86,14 @@ export async function startServer(
 class RunningServer implements Server {
   readonly url: string;
   readonly metrics: Metrics;
+  #content: Content;
   #options: ServerOptions;
-  #assets: Map<string, Asset>;
   #admission: Admission;
   #notices: Notices;
   #shared: Shared;
   #connections = new Set<Connection>();
   /** Called when the last connection is over. */
   #onEmpty = () => {};
-  /** Whether load balancers may send new connections. */
-  #ready = true;
   #draining = false;
   #listener: Listener;
 
@@ -113,7 +105,7 @@ class RunningServer implements Server {
   ) {
     this.#options = options;
     this.metrics = metrics;
-    this.#assets = assets;
+    this.#content = { assets, metrics, ready: true };
     this.#notices = new Notices(options.logFormat);
     this.#shared = {
       options,
@@ -147,26 +139,7 @@ class RunningServer implements Server {
     ) {
       return this.#handshake(request, peerOf(request, address));
     }
-    const found = this.#content(pathname, request);
-    if (!found) {
-      return reply(STATUS_CODE.NotFound, `nothing at ${cut(pathname, 100)}`);
-    }
-    if (request.method === "GET" || request.method === "HEAD") return found;
-    return reply(
-      STATUS_CODE.MethodNotAllowed,
-      `${request.method} is not allowed here`,
-      { allow: "GET, HEAD" },
-    );
-  }
-
-  /** The response to a GET of a path, if there is something. */
-  #content(path: string, request: Request): Response | undefined {
-    const asset = this.#assets.get(path);
-    if (asset) return assetResponse(request, asset);
-    if (path === "/healthz") return healthResponse(this.metrics, this.#ready);
-    if (path === "/livez") return probeResponse(true);
-    if (path === "/readyz") return probeResponse(this.#ready);
-    if (path === "/metrics") return metricsResponse(this.metrics);
+    return contentResponse(request, pathname, this.#content);
   }
 
   #handshake(request: Request, peer: string): Response {
@@ -219,7 +192,7 @@ class RunningServer implements Server {
    * then new connections are refused. */
   async shutdown(): Promise<void> {
     const { drainDelay, grace } = this.#options;
-    this.#ready = false;
+    this.#content.ready = false;
     await delay(drainDelay);
     this.#draining = true;
     // The second half is for the closing handshakes.

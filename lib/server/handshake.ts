@@ -124,7 +124,7 @@ export function refusal(
     return {
       reason: "method",
       status: STATUS_CODE.MethodNotAllowed,
-      message: `a WebSocket is opened with GET, not ${method}`,
+      message: `a WebSocket is opened with GET, not ${brief(method)}`,
       headers: { allow: "GET" },
     };
   }

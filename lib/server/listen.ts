@@ -7,7 +7,8 @@
 
 import { STATUS_CODE } from "@std/http/status";
 import { asksForWebSocket, peerOf } from "./handshake.ts";
-import { pathOf, PROBES, reply } from "./responses.ts";
+import { PROBES } from "./content.ts";
+import { pathOf, reply } from "./responses.ts";
 import type { Notices } from "./log.ts";
 import type { ServerOptions } from "./options.ts";
 import { plural } from "../text.ts";

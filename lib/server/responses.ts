@@ -4,9 +4,6 @@
  * @module
  */
 
-import { STATUS_CODE } from "@std/http/status";
-import type { Metrics } from "./metrics.ts";
-
 /** The page may load and connect to this server only, and has no inline script or
  * style. `'self'` covers `ws:` and `wss:` of the same host in today's browsers (CSP
  * level 3). */
@@ -72,35 +69,4 @@ export function pathOf({ url, headers }: Request): string | undefined {
     return undefined;
   }
   return /^\w+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1];
-}
-
-/** Tells a load balancer whether to send new connections here, and people more. */
-export function healthResponse(metrics: Metrics, ready: boolean): Response {
-  const health = {
-    status: ready ? "ok" : "draining",
-    connections: metrics.open,
-    uptimeSeconds: metrics.uptimeSeconds,
-  };
-  return reply(
-    ready ? STATUS_CODE.OK : STATUS_CODE.ServiceUnavailable,
-    JSON.stringify(health),
-    { "content-type": "application/json", "cache-control": "no-store" },
-  );
-}
-
-/** Whether the server is there, and whether it takes new connections. */
-export const PROBES = ["/livez", "/readyz"];
-
-/** Tells a load balancer yes or no, without a body: so it is told whatever peers do
- * not read. */
-export function probeResponse(yes: boolean): Response {
-  const status = yes ? STATUS_CODE.OK : STATUS_CODE.ServiceUnavailable;
-  return reply(status, null, { "cache-control": "no-store" });
-}
-
-export function metricsResponse(metrics: Metrics): Response {
-  return reply(STATUS_CODE.OK, String(metrics), {
-    "content-type": "text/plain; version=0.0.4; charset=utf-8",
-    "cache-control": "no-store",
-  });
 }
