@@ -18,6 +18,7 @@ import { reportText, verdict } from "./lib/client/summary.ts";
 import { longestRequest } from "./lib/client/requests.ts";
 import { Run, UNSPLIT_BYTES } from "./lib/client/run.ts";
 import { histogram, latencyHistogram } from "./lib/client/histogram.ts";
+import { LINES_PROTOCOL } from "./lib/protocol.ts";
 import { Output } from "./lib/client/output.ts";
 import { type Progress, showProgress } from "./lib/client/progress.ts";
 import type { Durations } from "./lib/client/time.ts";
@@ -45,7 +46,7 @@ const SHOWN_CHARACTERS = 1000;
  * @returns The exit status.
  */
 export async function runClient(options: ClientOptions): Promise<number> {
-  checkMessage(options);
+  checkOptions(options);
   const interrupted = interruption();
   const prints = !options.quiet && !options.json;
   const screen = Deno.stdout.isTerminal();
@@ -147,7 +148,14 @@ function cannotWrite(error: Error): number {
   return EXIT_FAILURE;
 }
 
-function checkMessage({ batch, message, count }: ClientOptions): void {
+function checkOptions(
+  { batch, subprotocol, message, count }: ClientOptions,
+): void {
+  if (batch > 1 && subprotocol.some((name) => name !== LINES_PROTOCOL)) {
+    throw new UsageError(
+      `--subprotocol: a --batch is by ${LINES_PROTOCOL} and no other`,
+    );
+  }
   if (batch > 1 && message.includes("\n")) {
     throw new UsageError(
       "--message: has a line break, which ends a request of a --batch",

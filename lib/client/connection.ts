@@ -38,6 +38,8 @@ export interface Settings {
   window: number;
   /** Most requests in one message; more than 1 by {@linkcode LINES_PROTOCOL}. */
   batch: number;
+  /** Subprotocols that are offered. */
+  protocols: string[];
   retries: number;
   /** Milliseconds without an answer until a request is lost. */
   timeout: number;
@@ -120,12 +122,13 @@ export class ClientConnection {
   }
 
   #open(socket: Socket, connectedAt: number): void {
-    const message = unasked(socket, this.#settings.batch > 1);
+    const message = unasked(socket, this.#settings);
     if (message !== undefined) return this.#break({ message, fatal: true });
     this.state = "open";
     const now = this.#owner.world.now();
     const { counters } = this.#requests;
     counters.times.handshakes.add(now - connectedAt);
+    counters.subprotocol = socket.protocol || null;
     if (this.#hasOpened) counters.reconnects++;
     else counters.connections++;
     this.#hasOpened = true;
@@ -281,15 +284,15 @@ export class ClientConnection {
  * `undefined` if nothing. */
 function unasked(
   { protocol, extensions }: Socket,
-  lines: boolean,
+  { batch, protocols }: Settings,
 ): string | undefined {
   if (extensions !== "") {
     return `chose an extension that was not asked for: ${extensions}`;
   }
-  if (lines && protocol === "") {
+  if (batch > 1 && protocol === "") {
     return `does not speak ${LINES_PROTOCOL}; leave out --batch`;
   }
-  if (protocol !== (lines ? LINES_PROTOCOL : "")) {
+  if (protocol !== "" && !protocols.includes(protocol)) {
     return `chose a subprotocol that was not asked for: ${protocol}`;
   }
 }

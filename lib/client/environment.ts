@@ -5,7 +5,7 @@
  * @module
  */
 
-import { connector } from "./handshake.ts";
+import { connectedUrl, connector } from "./handshake.ts";
 import type { ClientOptions } from "./options.ts";
 import { proxyFor } from "./proxy.ts";
 
@@ -34,10 +34,10 @@ export interface World {
   after(milliseconds: number, callback: () => void): () => void;
 }
 
-/** @throws {UsageError} If the file of `--ca` cannot be used. */
+/** @throws {UsageError} If a file of the options cannot be used. */
 export function realWorld(options: ClientOptions): World {
   return {
-    proxy: proxyFor(new URL(options.url)),
+    proxy: proxyFor(connectedUrl(options)),
     connect: connector(options),
     now: () => performance.now(),
     random: Math.random,

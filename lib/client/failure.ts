@@ -63,12 +63,12 @@ const HANDSHAKE_ERRORS: [cause: RegExp, meaning: string, fatal: boolean][] = [
   [
     /(HandshakeFailure|InsufficientSecurity)/,
     "its TLS has no cipher that this client has, or it wants a client " +
-    "certificate ($1)",
+    "certificate; see --cert ($1)",
     true,
   ],
   [
     /CertificateRequired|BadCertificate/,
-    "it wants a client certificate, which this client cannot give",
+    "it wants a client certificate; see --cert",
     true,
   ],
   [
@@ -142,7 +142,8 @@ const PERHAPS_TLS =
 /** What a status may mean beyond its name. */
 const STATUS_HINTS: Record<number, string> = {
   200: "no WebSocket is there, or a proxy before it does not pass Upgrade",
-  400: "it may want a subprotocol",
+  400:
+    "it may want a subprotocol (--subprotocol) or a client certificate (--cert)",
   401: "see --header, or put user:password@ into the URL",
   403: "it may take some origins only; see --header",
   404: "ws-random's endpoint is /ws",

@@ -5,12 +5,15 @@
  */
 
 import { LINES_PROTOCOL } from "../protocol.ts";
+import { readKeyPair } from "../cli/key_pair.ts";
 import { UsageError } from "../text.ts";
 import type { ClientOptions } from "./options.ts";
 
 /** What a handshake is made of. */
 interface Handshake {
+  /** Where to connect to. */
   url: URL;
+  protocols: string[];
   headers: Headers;
   client: Deno.HttpClient;
 }
@@ -21,42 +24,70 @@ const OpenWebSocket = WebSocket as unknown as new (
   options: WebSocketOptions,
 ) => WebSocket;
 
+/** The subprotocols that a client offers. */
+export function offered({ batch, subprotocol }: ClientOptions): string[] {
+  return batch > 1 ? [LINES_PROTOCOL] : subprotocol;
+}
+
+/** The URL that is connected to: the one given, with the address of `--connect-to`,
+ * and without a user, who goes into a header. */
+export function connectedUrl({ url, connectTo }: ClientOptions): URL {
+  const connected = new URL(url);
+  connected.username = connected.password = "";
+  if (connectTo) connected.hostname = connectTo.hostname;
+  if (connectTo?.port) connected.port = connectTo.port;
+  return connected;
+}
+
 /**
  * Returns a function that opens connections as the options say.
  *
- * @throws {UsageError} If the file of `--ca` cannot be used.
+ * @throws {UsageError} If a file cannot be used, or if options exclude each other.
  */
 export function connector(options: ClientOptions): () => WebSocket {
   const handshake = prepare(options);
-  const protocols = options.batch > 1 ? [LINES_PROTOCOL] : [];
   const ask = asker(handshake);
   return () => {
-    const socket = new OpenWebSocket(handshake.url, {
-      ...handshake,
-      protocols,
-    });
+    const socket = new OpenWebSocket(handshake.url, handshake);
     socket.binaryType = "arraybuffer";
     replaceReason(socket, ask);
     return socket;
   };
 }
 
-function prepare({ url, ca, header }: ClientOptions): Handshake {
-  const target = new URL(url);
-  const headers = new Headers(header);
-  if ((target.username || target.password) && !headers.has("authorization")) {
+function prepare(options: ClientOptions): Handshake {
+  const { url, connectTo } = options;
+  const headers = new Headers(options.header);
+  if ((url.username || url.password) && !headers.has("authorization")) {
     // Deno 2.6 leaves it out.
-    const user = decodeURIComponent(`${target.username}:${target.password}`);
+    const user = decodeURIComponent(`${url.username}:${url.password}`);
     const base64 = new TextEncoder().encode(user).toBase64();
     headers.set("authorization", `Basic ${base64}`);
   }
-  target.username = target.password = "";
-  return { url: target, headers, client: httpClient(ca) };
+  if (connectTo) {
+    if (url.protocol === "wss:") {
+      throw new UsageError(
+        "--connect-to is for ws:// only: over TLS Deno would check that address " +
+          "and not the URL's host; let a line of /etc/hosts lead there",
+      );
+    }
+    headers.set("host", url.host);
+  }
+  return {
+    url: connectedUrl(options),
+    protocols: offered(options),
+    headers,
+    client: httpClient(options),
+  };
 }
 
-function httpClient(ca: string | undefined): Deno.HttpClient {
+function httpClient(
+  { ca, cert, key }: Pick<ClientOptions, "ca" | "cert" | "key">,
+): Deno.HttpClient {
   return Deno.createHttpClient({
+    ...readKeyPair({ cert, key }),
     caCerts: ca === undefined ? [] : [certificates(ca)],
+    allowHost: true, // what --connect-to sends, and nobody else
     // Over TLS Deno would try HTTP/2 after any failure, and tell of that only.
     http2: false,
     poolMaxIdlePerHost: 0, // no connection outlives what it was opened for

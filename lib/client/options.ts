@@ -90,6 +90,32 @@ export const clientCommand = {
       parse: text,
       help: "PEM file of a private authority to trust, for wss",
     },
+    cert: {
+      group: ROUTE,
+      value: "file",
+      parse: text,
+      help: "PEM file of a client certificate, for wss",
+    },
+    key: {
+      group: ROUTE,
+      value: "file",
+      parse: text,
+      help: "PEM file of its private key",
+    },
+    connectTo: {
+      group: ROUTE,
+      value: "address",
+      parse: parseAddress,
+      help: "connect there and not to the URL's host, for ws: 10.0.0.7:8000",
+    },
+    subprotocol: {
+      group: ROUTE,
+      short: "s",
+      value: "name",
+      none: [] as string[],
+      parse: addSubprotocol,
+      help: "offer this subprotocol in the handshake; may be repeated",
+    },
     header: {
       group: ROUTE,
       short: "H",
@@ -153,8 +179,16 @@ export const clientCommand = {
 /** What `ws-random client` takes. */
 export type ClientOptions = Options<typeof clientCommand.flags>;
 
-const { url: _url, ca: _ca, header: _header, ...demoFlags } =
-  clientCommand.flags;
+const {
+  url: _url,
+  ca: _ca,
+  cert: _cert,
+  key: _key,
+  connectTo: _connectTo,
+  subprotocol: _subprotocol,
+  header: _header,
+  ...demoFlags
+} = clientCommand.flags;
 
 /** `ws-random demo`: the client's options but for those of another server. */
 export const demoCommand = {
@@ -184,6 +218,27 @@ function parseUrl(text: string): URL {
   }
   url.hash = ""; // never sent, and the WebSocket constructor refuses it
   return url;
+}
+
+/** A host, and a port if it is not the URL's. */
+function parseAddress(text: string): { hostname: string; port?: string } {
+  // Of a scheme without a port of its own, or 80 would be left out.
+  const url = URL.parse(`tcp://${text}`);
+  if (!url || url.host !== text || url.hostname === "") {
+    throw new Error("is not an address like 10.0.0.7:8000");
+  }
+  return { hostname: url.hostname, ...(url.port && { port: url.port }) };
+}
+
+/** The name of a subprotocol: a token (RFC 9110 section 5.6.2). */
+const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
+
+function addSubprotocol(name: string, before: string[]): string[] {
+  if (!TOKEN.test(name)) {
+    throw new Error("is not a name like graphql-transport-ws");
+  }
+  if (before.includes(name)) throw new Error("is given twice");
+  return [...before, name];
 }
 
 /** Headers that Deno sends itself: its `WebSocket` drops another value or sends it as

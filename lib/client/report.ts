@@ -31,6 +31,8 @@ export interface Report {
   version: string;
   /** Of the server, without a password. */
   url: string;
+  /** The one that the server chose. */
+  subprotocol: string | null;
   message: string;
   /** Requests in all, sent or not. */
   count: number;
@@ -146,6 +148,7 @@ export function createReport(
     }),
     version: VERSION,
     url: hideSecrets(options.url.href),
+    subprotocol: counters.subprotocol,
     message: cut(options.message, MESSAGE_CHARACTERS),
     count,
     connections: counters.connections,

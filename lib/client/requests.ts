@@ -69,6 +69,8 @@ export interface Counters {
   inFlight: number;
   /** Most requests sent in one message. */
   batch: number;
+  /** The subprotocol that the server chose last. */
+  subprotocol: string | null;
   /** When the first connection opened, in milliseconds; `NaN` before. */
   startedAt: number;
   /** When each request had its response or, before that, the run ended, in
@@ -93,6 +95,7 @@ export function createCounters(count: number): Counters {
     gaveUp: 0,
     inFlight: 0,
     batch: 0,
+    subprotocol: null,
     startedAt: NaN,
     endedAt: NaN,
   };

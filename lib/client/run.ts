@@ -8,6 +8,7 @@
 
 import { ClientConnection, type Owner, type Settings } from "./connection.ts";
 import type { ClientOptions } from "./options.ts";
+import { offered } from "./handshake.ts";
 import { longestRequest, Requests } from "./requests.ts";
 import { hideSecrets } from "../text.ts";
 import { realWorld, type World } from "./environment.ts";
@@ -95,6 +96,7 @@ export class Run implements Owner {
         (proxy ? ` through the proxy ${proxy}` : ""),
       window,
       batch,
+      protocols: offered({ ...options, batch }),
       retries,
       timeout,
       tick: Math.min(TICK_MS, timeout / TIMEOUT_TICKS),

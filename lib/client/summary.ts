@@ -25,7 +25,9 @@ export function reportText(report: Report): string {
     (["sent", "answered", "missing", "lost", "invalid", "overtaken"] as const)
       .map((name) => `${report[name]} ${name}`);
   const rows: Record<string, string[] | false> = {
-    server: [report.url],
+    server: report.subprotocol === null
+      ? [report.url]
+      : [report.url, `subprotocol ${report.subprotocol}`],
     requests: counted,
     missing: report.missing > 0 && rangesText(report.missingRequests),
     lost: report.lost > 0 && rangesText(report.lostRequests),

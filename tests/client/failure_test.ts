@@ -27,13 +27,13 @@ test("describeFailure() tells TLS errors in plain words, for which no other try 
     "received corrupt message of type InvalidContentType":
       "it does not speak TLS; use ws:// and not wss://",
     "received fatal alert: HandshakeFailure":
-      "its TLS has no cipher that this client has, or it wants a client certificate (HandshakeFailure)",
+      "its TLS has no cipher that this client has, or it wants a client certificate; see --cert (HandshakeFailure)",
     "received fatal alert: ProtocolVersion":
       "TLS failed (received fatal alert: ProtocolVersion)",
     "received fatal alert: UnrecognisedName":
       "TLS failed (received fatal alert: UnrecognisedName)",
     "received fatal alert: CertificateRequired":
-      "it wants a client certificate, which this client cannot give",
+      "it wants a client certificate; see --cert",
     'received corrupt message of type MissingData("Random")':
       'TLS failed (received corrupt message of type MissingData("Random"))',
     "invalid HTTP status-code parsed": "it does not speak HTTP",

@@ -32,3 +32,28 @@ test("-H is --header, and may be repeated", () => {
   const { header } = parse("-H", "X-A: 1", "--header=X-B:2", "-HX-A: 3");
   assertEquals([...header], [["x-a", "1, 3"], ["x-b", "2"]]);
 });
+
+test("--connect-to is a host, with a port or without", () => {
+  const addresses = {
+    "10.0.0.7:80": { hostname: "10.0.0.7", port: "80" },
+    "backend-1": { hostname: "backend-1" },
+    "[::1]:8000": { hostname: "[::1]", port: "8000" },
+  };
+  for (const [given, address] of Object.entries(addresses)) {
+    assertEquals(parse("--connect-to", given).connectTo, address);
+  }
+  for (const given of ["a:b", "ws://a", "a/b", ":80", "me@a"]) {
+    assertThrows(
+      () => parse("--connect-to", given),
+      Error,
+      "is not an address like 10.0.0.7:8000",
+    );
+  }
+});
+
+test("-s is --subprotocol, and may be repeated", () => {
+  assertEquals(parse().subprotocol, []);
+  assertEquals(parse("-s", "a.b", "--subprotocol=c").subprotocol, ["a.b", "c"]);
+  assertThrows(() => parse("-s", "a,b"), Error, "is not a name like");
+  assertThrows(() => parse("-s", "a", "-s", "a"), Error, "is given twice");
+});
