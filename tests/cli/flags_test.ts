@@ -27,6 +27,7 @@ test("without arguments every option has its default", () => {
     connectTo: undefined,
     subprotocol: [],
     header: new Headers(),
+    failIf: [],
     quiet: false,
     json: false,
     histogram: false,
