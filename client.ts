@@ -12,7 +12,11 @@ import {
   onTermination,
   runCommand,
 } from "./lib/cli/command.ts";
-import { clientCommand, type ClientOptions } from "./lib/client/options.ts";
+import {
+  clientCommand,
+  type ClientOptions,
+  countOf,
+} from "./lib/client/options.ts";
 import { createReport, type Report } from "./lib/client/report.ts";
 import { reportText, verdict } from "./lib/client/summary.ts";
 import { longestRequest } from "./lib/client/requests.ts";
@@ -71,7 +75,7 @@ export async function runClient(options: ClientOptions): Promise<number> {
 
   const end = run.start();
   const progress = isScreen(Deno.stderr) && !(prints && screen)
-    ? showProgress(() => progressOf(run))
+    ? showProgress(() => progressOf(run, options))
     : undefined;
   await Deno.permissions.revoke({ name: "read" }); // `--ca` has been read
   const { failure, stopped } = await end;
@@ -125,13 +129,16 @@ async function unlessInterrupted(
   await Promise.race([write.catch(() => {}), lastMoment]);
 }
 
-function progressOf({ open, requests }: Run): Progress {
-  const { count, counters } = requests;
-  const { answered, connections } = counters;
+function progressOf(
+  { open, requests: { counters } }: Run,
+  { duration }: ClientOptions,
+): Progress {
+  const { answered, connections, count } = counters;
   const state = connections === 0 ? "connecting…" : "reconnecting…";
   return {
     done: answered,
     total: count,
+    seconds: duration === undefined ? undefined : duration / 1000,
     state: open > 0 ? undefined : state,
   };
 }
@@ -148,9 +155,8 @@ function cannotWrite(error: Error): number {
   return EXIT_FAILURE;
 }
 
-function checkOptions(
-  { batch, subprotocol, message, count }: ClientOptions,
-): void {
+function checkOptions(options: ClientOptions): void {
+  const { batch, subprotocol, message } = options;
   if (batch > 1 && subprotocol.some((name) => name !== LINES_PROTOCOL)) {
     throw new UsageError(
       `--subprotocol: a --batch is by ${LINES_PROTOCOL} and no other`,
@@ -161,7 +167,7 @@ function checkOptions(
       "--message: has a line break, which ends a request of a --batch",
     );
   }
-  if (longestRequest(message, count) > UNSPLIT_BYTES) {
+  if (longestRequest(message, countOf(options)) > UNSPLIT_BYTES) {
     complain(
       `requests over ${UNSPLIT_BYTES} bytes may take 44 ms longer each, ` +
         "by the way that Deno's WebSocket client writes them",

@@ -104,6 +104,7 @@ export class ClientConnection {
   }
 
   connect(): void {
+    if (this.state !== "waiting") return; // the run was done before
     this.state = "connecting";
     this.#exchange.begin();
     this.#doubledAt = 0;
@@ -240,9 +241,7 @@ export class ClientConnection {
     }
     this.state = "waiting";
     const delay = backoff(this.#failures++, this.#owner.world.random());
-    this.#owner.after(delay, () => {
-      if (this.state === "waiting") this.connect();
-    });
+    this.#owner.after(delay, () => this.connect());
   }
 
   #giveUpMessage({ message, fatal }: Failure): string {

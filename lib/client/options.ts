@@ -44,9 +44,18 @@ export const clientCommand = {
       group: EXTENT,
       short: "n",
       value: "n",
-      default: "10000",
       parse: integer(1, 1_000_000_000),
-      help: "requests in all",
+      help:
+        "requests in all [default: 10000, or as many as fit into --duration]",
+    },
+    duration: {
+      group: EXTENT,
+      short: "z",
+      value: "time",
+      parse: time("1ms", "1000h"),
+      help:
+        "send for so long, then wait for what is in flight; with --count, " +
+        "whichever ends first",
     },
     connections: {
       group: EXTENT,
@@ -64,6 +73,13 @@ export const clientCommand = {
       help: "unanswered requests per connection; 1 is strict ping-pong " +
         "[default: 1000, or 1 MiB of them if that is less]",
     },
+    ramp: {
+      group: EXTENT,
+      value: "time",
+      default: "0s",
+      parse: time("0s", "24h"),
+      help: "open the connections evenly over so long",
+    },
     rate: {
       group: EXTENT,
       value: "n",
@@ -75,7 +91,7 @@ export const clientCommand = {
       value: "time",
       default: "10s",
       parse: time("100ms", "24h"),
-      help: "without an answer for so long, a connection counts as dead",
+      help: "a request without an answer for so long is lost",
     },
     retries: {
       group: EXTENT,
@@ -178,6 +194,14 @@ export const clientCommand = {
 
 /** What `ws-random client` takes. */
 export type ClientOptions = Options<typeof clientCommand.flags>;
+
+/** Requests in all where neither these nor the time is limited. */
+const DEFAULT_COUNT = 10_000;
+
+/** Requests in all; `Infinity` if only the time is limited. */
+export function countOf({ count, duration }: ClientOptions): number {
+  return count ?? (duration === undefined ? DEFAULT_COUNT : Infinity);
+}
 
 const {
   url: _url,

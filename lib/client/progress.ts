@@ -17,6 +17,8 @@ const BAR_WIDTH = 30;
 export interface Progress {
   done: number;
   total: number;
+  /** How long it is to take, if its time is limited. */
+  seconds?: number;
   /** Shown in place of the rate. */
   state?: string;
 }
@@ -55,15 +57,22 @@ function draw(text: string): void {
  * @param columns Of the terminal; the line is shorter.
  */
 export function progressLine(
-  { done, total, state }: Progress,
+  { done, total, seconds: limit, state }: Progress,
   seconds: number,
   columns: number,
 ): string {
   const rate = seconds > 0 ? done / seconds : 0;
-  const left = rate > 0 ? `  ${Math.ceil((total - done) / rate)} s left` : "";
-  const text = `${done}/${total}  ${state ?? `${Math.round(rate)}/s${left}`}`;
+  const byCount = (total - done) / rate;
+  const left = Math.min(byCount, (limit ?? Infinity) - seconds);
+  const part = Math.min(
+    1,
+    Math.max(done / total, seconds / (limit ?? Infinity)),
+  );
+  const doneText = Number.isFinite(total) ? `${done}/${total}` : `${done}`;
+  const leftText = rate > 0 ? `  ${Math.max(0, Math.ceil(left))} s left` : "";
+  const text = `${doneText}  ${state ?? `${Math.round(rate)}/s${leftText}`}`;
   const width = Math.min(BAR_WIDTH, columns - text.length - 2);
   if (width < 4) return cut(text, columns - 1);
-  const filled = Math.floor(width * done / total);
+  const filled = Math.floor(width * part);
   return `${"█".repeat(filled)}${"░".repeat(width - filled)} ${text}`;
 }

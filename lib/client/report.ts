@@ -34,7 +34,7 @@ export interface Report {
   /** The one that the server chose. */
   subprotocol: string | null;
   message: string;
-  /** Requests in all, sent or not. */
+  /** Requests in all, sent or not; those sent, if only the time was limited. */
   count: number;
   /** Connections that were opened, without those that replaced one. */
   connections: number;
@@ -44,6 +44,8 @@ export interface Report {
   batch: number;
   /** Requests per second; `null` if unlimited. */
   rate: number | null;
+  /** `--duration`, `null` if not given. */
+  durationMs: number | null;
   /** Whether it was stopped before its end. */
   interrupted: boolean;
   /** Distinct requests sent. */
@@ -116,12 +118,17 @@ export function createReport(
   options: ClientOptions,
   interrupted: boolean,
 ): Report {
-  const { fates, times, sent, invalid, startedAt, endedAt } = counters;
-  const { count } = options;
+  const { times, sent, invalid, startedAt, endedAt } = counters;
+  const count = Number.isFinite(counters.count) ? counters.count : sent;
   const answers = Fate.answered | Fate.answeredAgain;
-  const missing = find(fates, (fate) => (fate & answers) !== Fate.answered);
-  const lost = find(fates, (fate) => (fate & Fate.lost) !== 0);
-  const overtaken = find(fates, (fate) => (fate & Fate.overtaken) !== 0).size;
+  const missing = withUnsent(
+    find(counters, (fate) => (fate & answers) !== Fate.answered),
+    sent,
+    count,
+  );
+  const lost = find(counters, (fate) => (fate & Fate.lost) !== 0);
+  const overtaken =
+    find(counters, (fate) => (fate & Fate.overtaken) !== 0).size;
   const answered = count - missing.size;
   const seconds = (endedAt - startedAt) / 1000 || 0;
   const pauses = times.pauses.longest.map(({ at, length }) => ({
@@ -131,7 +138,7 @@ export function createReport(
   const latencyMs = times.latencies.percentiles();
   const lateMs = options.rate === undefined ? null : extract(times.late);
   const longestPauseMs = pauses[0]?.ms ?? null;
-  const resent = find(fates, (fate) => (fate & Fate.resent) !== 0).size;
+  const resent = find(counters, (fate) => (fate & Fate.resent) !== 0).size;
   const perSecond = seconds > 0 ? round(answered / seconds, 1) : 0;
   const { reconnects } = counters;
   const { verdict, ...numbers } = describeNumbers(counters.numbers);
@@ -155,6 +162,7 @@ export function createReport(
     window: options.window ?? null,
     batch: counters.batch,
     rate: options.rate ?? null,
+    durationMs: options.duration ?? null,
     interrupted,
     sent,
     answered,
@@ -184,11 +192,14 @@ export function createReport(
   };
 }
 
-/** Finds requests by what was kept for each: how many, and which. */
-function find(fates: Uint8Array, wanted: (fate: number) => boolean) {
+/** Finds requests by what was kept for each sent one: how many, and which. */
+function find(
+  { fates, sent }: Counters,
+  wanted: (fate: number) => boolean,
+) {
   const ranges: Ranges = [];
   let size = 0;
-  for (let index = 0; index < fates.length; index++) {
+  for (let index = 0; index < sent; index++) {
     if (!wanted(fates[index])) continue;
     size++;
     const last = ranges.at(-1);
@@ -196,6 +207,18 @@ function find(fates: Uint8Array, wanted: (fate: number) => boolean) {
     else ranges.push([index + 1, index + 1]);
   }
   return { size, ranges };
+}
+
+/** Adds those that were never sent. */
+function withUnsent(
+  { size, ranges }: { size: number; ranges: Ranges },
+  sent: number,
+  count: number,
+) {
+  if (sent === count) return { size, ranges };
+  const first = ranges.at(-1)?.[1] === sent ? ranges.pop()![0] : sent + 1;
+  ranges.push([first, count]);
+  return { size: size + count - sent, ranges };
 }
 
 function extract(durations: Durations): Extract {

@@ -46,7 +46,9 @@ export interface Break {
 
 /** What is counted and kept while a run goes on. */
 export interface Counters {
-  /** For each request a set of {@linkcode Fate}. */
+  /** Requests in all, sent or not; `Infinity` while only the time is limited. */
+  count: number;
+  /** For each request sent a set of {@linkcode Fate}; there is room for more. */
   fates: Uint8Array<ArrayBuffer>;
   times: Times;
   /** How often each number came, from 1 on. */
@@ -78,11 +80,14 @@ export interface Counters {
   endedAt: number;
 }
 
-/** Creates the counters of a run. They take a byte for each request, which the system
- * hands out as requests are sent. */
+/** Room for so many requests at first. */
+const FIRST_FATES = 65_536;
+
+/** Creates the counters of a run. They take a byte or two for each request sent. */
 export function createCounters(count: number): Counters {
   return {
-    fates: new Uint8Array(count),
+    count,
+    fates: new Uint8Array(Math.min(count, FIRST_FATES)),
     times: new Times(),
     numbers: new Array(HIGHEST).fill(0),
     sent: 0,
@@ -114,14 +119,13 @@ export interface Unanswered {
   lost: boolean;
 }
 
-/** The bytes of the longest request: the last one. */
+/** The bytes of the longest request: the last one of a billion at most. */
 export function longestRequest(message: string, count: number): number {
-  return new TextEncoder().encode(message.replaceAll("{i}", String(count)))
-    .length;
+  const last = String(Math.min(count, 1_000_000_000));
+  return new TextEncoder().encode(message.replaceAll("{i}", last)).length;
 }
 
 export class Requests {
-  readonly count: number;
   readonly counters: Counters;
   /** While true none is handed out, because stdout is full of responses. */
   paused = false;
@@ -137,7 +141,6 @@ export class Requests {
 
   /** @param rate Requests per second; as fast as they can be sent if not given. */
   constructor(message: string, count: number, rate?: number) {
-    this.count = count;
     this.counters = createCounters(count);
     this.#parts = message.split("{i}");
     this.#paced = rate !== undefined;
@@ -146,7 +149,7 @@ export class Requests {
 
   /** Whether every request has had a response, valid or not. */
   get done(): boolean {
-    return this.#settled === this.count;
+    return this.#settled === this.counters.count;
   }
 
   text(index: number): string {
@@ -164,12 +167,24 @@ export class Requests {
   /** The index of a request that was never sent, or `undefined` if none is left
    * or due yet. */
   takeNew(now: number): number | undefined {
-    if (this.paused || this.counters.sent === this.count) return undefined;
     const { counters } = this;
+    if (this.paused || counters.sent === counters.count) return undefined;
     const late = now - this.dueAt(counters.sent, now);
     if (late < 0) return void this.onEarly();
     if (this.#paced) counters.times.late.add(late);
+    if (counters.sent === counters.fates.length) this.#makeRoom();
     return counters.sent++;
+  }
+
+  #makeRoom(): void {
+    const { fates } = this.counters;
+    this.counters.fates = new Uint8Array(fates.length * 2);
+    this.counters.fates.set(fates);
+  }
+
+  /** Hands out no new ones from now on. */
+  endSending(): void {
+    this.counters.count = this.counters.sent;
   }
 
   /**
@@ -186,9 +201,9 @@ export class Requests {
   /** When the first request was due that no connection holds; `Infinity` if none is
    * due. */
   firstDue(now: number): number {
-    const { sent } = this.counters;
+    const { sent, count } = this.counters;
     let first = Infinity;
-    if (this.#paced && sent < this.count) first = this.dueAt(sent, now);
+    if (this.#paced && sent < count) first = this.dueAt(sent, now);
     for (const { due } of this.#returned) first = Math.min(first, due);
     return first < now ? first : Infinity;
   }
@@ -248,13 +263,13 @@ export class Requests {
       typeof response !== "string" || this.#parts.length === 1 ||
       !response.startsWith(head)
     ) return undefined;
-    const most = String(this.count).length;
+    const most = String(this.counters.sent).length;
     const digits =
       /^\d*/.exec(response.slice(head.length, head.length + most))![0];
     // What follows `{i}` may begin with digits, too.
     for (let length = digits.length; length > 0; length--) {
       const index = Number(digits.slice(0, length)) - 1;
-      if (index < 0 || index >= this.count) continue;
+      if (index < 0 || index >= this.counters.sent) continue;
       const number = parseResponse(this.text(index), response);
       if (number === undefined) continue;
       const answered = this.counters.fates[index] & Fate.answered;

@@ -7,8 +7,8 @@
  */
 
 import { ClientConnection, type Owner, type Settings } from "./connection.ts";
-import type { ClientOptions } from "./options.ts";
 import { offered } from "./handshake.ts";
+import { type ClientOptions, countOf } from "./options.ts";
 import { longestRequest, Requests } from "./requests.ts";
 import { hideSecrets } from "../text.ts";
 import { realWorld, type World } from "./environment.ts";
@@ -51,7 +51,8 @@ export interface RunListener {
 
 /** How many connections, with how many requests in flight on each, and how many of
  * them in a message. */
-function layOut({ count, message, ...options }: ClientOptions) {
+function layOut(options: ClientOptions, count: number) {
+  const { message } = options;
   const connections = Math.min(options.connections, count);
   const bytes = longestRequest(message, count);
   const fitting = Math.max(1, Math.floor(DEFAULT_WINDOW_BYTES / bytes));
@@ -71,6 +72,9 @@ export class Run implements Owner {
   #state: "running" | "closing" | "over" = "running";
   #connections: ClientConnection[];
   #listener: RunListener;
+  /** How long requests are sent, and connections opened, in milliseconds. */
+  #duration: number | undefined;
+  #ramp: number;
   #outcome = Promise.withResolvers<Outcome>();
   /** Cancels what is waited for: it ends with the run. */
   #timers = new Set<() => void>();
@@ -87,8 +91,9 @@ export class Run implements Owner {
     listener: RunListener,
     world?: World,
   ) {
-    const { count, message, rate, retries, timeout } = options;
-    const { connections, window, batch } = layOut(options);
+    const { message, rate, retries, timeout } = options;
+    const count = countOf(options);
+    const { connections, window, batch } = layOut(options, count);
     this.world = world ?? realWorld({ ...options, batch });
     const { proxy } = this.world;
     this.settings = {
@@ -103,6 +108,8 @@ export class Run implements Owner {
     };
     this.requests = new Requests(message, count, rate);
     this.requests.onEarly = () => this.#pace();
+    this.#duration = options.duration;
+    this.#ramp = options.ramp;
     this.#listener = listener;
     this.#connections = Array.from(
       { length: connections },
@@ -118,7 +125,11 @@ export class Run implements Owner {
 
   /** Runs to the end. */
   start(): Promise<Outcome> {
-    for (const connection of this.#connections) connection.connect();
+    const step = this.#ramp / this.#connections.length;
+    this.#connections.forEach((connection, index) => {
+      if (step === 0) connection.connect();
+      else this.after(index * step, () => connection.connect());
+    });
     this.#watch();
     return this.#outcome.promise;
   }
@@ -155,7 +166,19 @@ export class Run implements Owner {
 
   onOpen(): void {
     const { counters } = this.requests;
-    if (Number.isNaN(counters.startedAt)) counters.startedAt = this.world.now();
+    if (!Number.isNaN(counters.startedAt)) return;
+    counters.startedAt = this.world.now();
+    if (this.#duration !== undefined) {
+      this.after(this.#duration, () => this.#endSending());
+    }
+  }
+
+  /** The time is over: waits for what is in flight, until it counts as lost. */
+  #endSending(): void {
+    this.requests.endSending();
+    if (this.requests.done) return this.onDone();
+    const { timeout, tick } = this.settings;
+    this.after(timeout + 2 * tick, () => this.#end({ stopped: false }));
   }
 
   onResponse(response: string): void {

@@ -13,9 +13,11 @@ const server = (...args: string[]) =>
 test("without arguments every option has its default", () => {
   assertEquals(client(), {
     url: new URL("ws://127.0.0.1:8000/ws"),
-    count: 10_000,
+    count: undefined,
+    duration: undefined,
     connections: 1,
     window: undefined,
+    ramp: 0,
     batch: 1,
     message: "Message {i}",
     rate: undefined,

@@ -97,10 +97,10 @@ export class Connection implements Socket {
     if (this.#network.lines) this.protocol = LINES_PROTOCOL;
     if (opening === "subprotocol") this.protocol = "unheard.of";
     if (opening === "extension") this.extensions = "permessage-deflate";
-    // The client waits for it still.
-    if (this.onopen && opening === "accept") this.#network.onOpen(this);
     if (greeting) this.#respond(["welcome"]);
     if (cut) this.#network.schedule(cut.after, () => this.#end(cut.code));
+    // The client waits for it still.
+    if (this.onopen && opening === "accept") this.#network.onOpen(this);
     this.onopen?.(new Event("open"));
   }
 

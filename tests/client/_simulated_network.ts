@@ -28,6 +28,10 @@ export interface Script {
   timeout: number;
   /** Requests per second, if there is a rate. */
   rate: number | null;
+  /** Milliseconds in which new requests are sent, if they are limited. */
+  duration: number | null;
+  /** Milliseconds from one connection to the next at the start. */
+  step: number;
 }
 
 /** What became of a request when a connection ended that it was in flight on;
@@ -54,6 +58,9 @@ export class Network implements World {
   readonly connections: Connection[] = [];
   /** Whether the run was stopped. */
   stopped = false;
+  /** Whether the time for new requests is over, and that for all of them. */
+  noNew = false;
+  expired = false;
   /** Connections that opened, and when the first did. */
   opened = 0;
   openedAt = NaN;
@@ -91,7 +98,11 @@ export class Network implements World {
   }
 
   connect(): Socket {
-    const { peers } = this.script;
+    const { peers, step } = this.script;
+    const alive = this.connections.filter(({ closing, state }) =>
+      !closing && state !== "closed"
+    );
+    assert(alive.length * step <= this.#now + 1e-6, "faster than the ramp");
     const peer = peers[this.connections.length % peers.length];
     const connection = new Connection(this, peer);
     this.connections.push(connection);
@@ -132,13 +143,18 @@ export class Network implements World {
     due.happen();
   }
 
+  /** Requests in all. */
+  get count(): number {
+    return this.noNew ? this.sent.size : this.script.texts.length;
+  }
+
   /** Whether every request has its response. */
   get done(): boolean {
-    return this.answered.size + this.wrong.size === this.script.texts.length;
+    return this.answered.size + this.wrong.size === this.count;
   }
 
   get over(): boolean {
-    return this.stopped || this.done;
+    return this.stopped || this.done || this.expired;
   }
 
   requestAfter(request: string): string | undefined {
@@ -150,8 +166,19 @@ export class Network implements World {
     return Math.min(250, this.script.timeout / 20);
   }
 
+  #begin(): void {
+    this.openedAt = this.#now;
+    const { duration, timeout } = this.script;
+    if (duration === null) return;
+    this.schedule(duration, () => {
+      this.noNew = true;
+      const rest = timeout + 2 * this.tick;
+      this.schedule(rest, () => this.expired = true);
+    });
+  }
+
   onOpen(connection: Connection): void {
-    if (this.opened++ === 0) this.openedAt = this.#now;
+    if (this.opened++ === 0) this.#begin();
     this.handshakes.push(this.#now - connection.begunAt);
     this.#clients.add(connection);
   }
@@ -191,7 +218,9 @@ export class Network implements World {
       outstanding.some((other) => other.request === request)
     );
     assert(!elsewhere, `${request} is in flight`);
-    if (!this.sent.has(request)) this.sentAt.set(request, this.#now);
+    if (!this.sentAt.has(request)) this.sentAt.set(request, this.#now);
+    const isNew = !this.sent.has(request);
+    assert(!(isNew && this.noNew), `${request} was sent too late`);
     this.sent.set(request, (this.sent.get(request) ?? 0) + 1);
   }
 
@@ -215,7 +244,9 @@ export class Network implements World {
     });
     const waiting = this.script.texts
       .filter((text) => !this.answered.has(text) && !this.wrong.has(text))
-      .filter((text) => this.sent.has(text) || this.script.rate !== null)
+      .filter((text) =>
+        this.sent.has(text) || (this.script.rate !== null && !this.noNew)
+      )
       .map((text) => Math.max(last, this.due(text)));
     const at = Math.min(...waiting);
     pauses.push({ at, length: endedAt - at });

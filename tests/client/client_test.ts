@@ -207,6 +207,19 @@ test("--fail-if ends with 3 where a limit is crossed and all else is well", () =
     assertEquals(wrong.code, 2);
   }));
 
+test("--duration sends for so long, and with --count whichever ends first", () =>
+  withServer({}, async (url) => {
+    const { code, count, sent, answered, seconds, durationMs } = await report(
+      url,
+      ..."-z 500ms --rate 100".split(" "),
+    );
+    assertEquals([code, count, answered, durationMs], [0, sent, sent, 500]);
+    // Of 50 due, some may be late where the machine is.
+    assert(sent > 5 && sent <= 51 && seconds < 60, `${sent} in ${seconds} s`);
+    const few = await report(url, "-z1h", "-n5", "--ramp=50ms", "-c2");
+    assertEquals([few.code, few.count, few.answered], [0, 5, 5]);
+  }));
+
 test("--rate spaces the requests evenly, over all connections", async () => {
   const times: number[] = [];
   await withLiar((socket, request, nth) => {

@@ -69,6 +69,8 @@ const schedules = fc.record({
   window: fc.integer({ min: 1, max: 12 }),
   batch: mostly(1, 3),
   rate: fc.option(fc.constantFrom(3, 20, 1000)),
+  duration: fc.option(fc.constantFrom(1, 300, 2000), { freq: 3 }),
+  ramp: mostly(0, 100, 2000),
   timeout: fc.constantFrom(200, 1000, 3000),
   retries: fc.integer({ min: 0, max: 4 }),
   message: fc.constantFrom("Message {i}", "{i}", "{i}0", "{i} and {i}"),
@@ -81,13 +83,16 @@ const schedules = fc.record({
 type Schedule = typeof schedules extends fc.Arbitrary<infer T> ? T : never;
 
 async function simulate(schedule: Schedule): Promise<void> {
-  const { peers, full, interruptAt, rate, ...rest } = schedule;
+  const { peers, full, interruptAt, rate, duration, ...rest } = schedule;
   const options: ClientOptions = {
     ...parseFlags(clientCommand, []),
     ...rest,
     rate: rate ?? undefined,
+    duration: duration ?? undefined,
   };
-  const { count, connections, message } = options;
+  const { message } = options;
+  const { count } = rest;
+  const connections = Math.min(rest.connections, count);
   const network = new Network({
     peers,
     texts: Array.from(
@@ -98,6 +103,8 @@ async function simulate(schedule: Schedule): Promise<void> {
     lines: options.batch > 1,
     timeout: rest.timeout,
     rate,
+    duration,
+    step: rest.ramp / connections,
   });
 
   let outcome: Outcome | undefined;
@@ -142,10 +149,9 @@ async function simulate(schedule: Schedule): Promise<void> {
   // How it ended.
   assertEquals(outcome.stopped, network.stopped && !network.done);
   const gaveUp = outcome.failure !== undefined;
-  assertEquals(gaveUp, !network.done && !network.stopped);
-  const most = Math.min(connections, count);
-  if (gaveUp) assertEquals(notices.length, most - 1, "some went on");
-  else assert(notices.length < most);
+  assertEquals(gaveUp, !network.over);
+  if (gaveUp) assertEquals(notices.length, connections - 1, "some went on");
+  else assert(notices.length < connections);
 
   // The report is the truth.
   const report = createReport(counters, options, outcome.stopped);
@@ -164,7 +170,7 @@ async function simulate(schedule: Schedule): Promise<void> {
     {
       sent: network.sent.size,
       answered: network.answered.size,
-      missing: count - network.answered.size,
+      missing: network.count - network.answered.size,
       invalid: network.invalid,
       overtaken: network.overtaken.size,
       opened: network.opened,
@@ -172,7 +178,7 @@ async function simulate(schedule: Schedule): Promise<void> {
   );
   assertEquals(
     report.ok,
-    network.answered.size === count && network.invalid === 0 &&
+    network.answered.size === network.count && network.invalid === 0 &&
       network.overtaken.size === 0 && report.lost === 0,
   );
   checkBreaks(report, network);
