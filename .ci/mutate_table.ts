@@ -12,6 +12,10 @@ export const TESTS: Record<string, string[]> = {
   "lib/text.ts": ["tests/text_test.ts"],
   "lib/cli/flags.ts": ["tests/cli", "tests/client/limits_test.ts"],
   "lib/cli/values.ts": ["tests/cli"],
+  "lib/client/progress.ts": [
+    "tests/client/progress_test.ts",
+    "tests/client/terminal_test.ts",
+  ],
   "lib/client/in_flight.ts": ["tests/client/run_simulation_test.ts"],
 };
 
@@ -19,4 +23,123 @@ export const TESTS: Record<string, string[]> = {
 export const EQUAL: Record<
   string,
   [line: string, change: string, why: string][]
-> = {};
+> = {
+  "static/proof.js": [
+    [
+      "const number = digits.length <= 3 && /^[1-9][0-9]*$/.test(digits)",
+      "3 -> (3 + 1)",
+      "a number of four digits is over the highest anyway",
+    ],
+    ["if (x <= 0) return 1;", "<= -> <", "the series gives 1 for 0, too"],
+    [
+      "if (front === 0) return x > a ? 0 : 1;",
+      "0 -> (0 + 1)",
+      "both ways to go on give the same, after more steps",
+    ],
+    [
+      "if (front === 0) return x > a ? 0 : 1;",
+      "> -> >=",
+      "where x is a, front is not 0",
+    ],
+    ...["< -> <=", "+ -> -", "1 -> (1 + 1)"].map((
+      change,
+    ): [string, string, string] => [
+      "if (x < a + 1) {",
+      change,
+      "near there both ways are exact to the last digits",
+    ]),
+    [
+      "for (let n = 1; term > sum * Number.EPSILON; n++) {",
+      "> -> >=",
+      "one more term that changes nothing",
+    ],
+    [
+      "let fraction = 0; // from its innermost part outwards",
+      "0 -> (0 + 1)",
+      "the innermost of 1,000 parts changes nothing",
+    ],
+    [
+      "const FRACTION_DEPTH = 1000;",
+      "1000 -> (1000 + 1)",
+      "one part more changes nothing",
+    ],
+    ...[
+      "const verdict = p < IMPOSSIBLE",
+      ": p < DOUBTFUL",
+      'if (p < IMPOSSIBLE) return "p < 1e-9";',
+      "return `p = ${p < 0.1 ? p.toPrecision(1) : p.toFixed(2)}`;",
+    ].map((line): [string, string, string] => [
+      line,
+      "< -> <=",
+      "no counts have exactly this probability",
+    ]),
+    [
+      'if (p > 0.99) return "p > 0.99";',
+      "> -> >=",
+      "no counts have exactly this probability",
+    ],
+  ],
+  "lib/protocol.ts": [
+    [
+      'const requests = message.split("\\n", MAX_LINES + 1);',
+      "1 -> (1 + 1)",
+      "one more than the most is too many, and so are two",
+    ],
+    [
+      "const POOL_BYTES = 4096;",
+      "4096 -> (4096 + 1)",
+      "how many bytes are drawn at a time changes no number",
+    ],
+    ["next = 0;", "0 -> (0 + 1)", "one byte of the pool is not used"],
+  ],
+  "lib/text.ts": [
+    ...["< -> <=", "256 -> (256 + 1)"].map((
+      change,
+    ): [string, string, string] => [
+      "return code < 256",
+      change,
+      "no unsafe character is near there",
+    ]),
+  ],
+  "lib/server/text_queue.ts": [
+    [
+      "const PAGE_BYTES = 4096;",
+      "4096 -> (4096 + 1)",
+      "the size of a page changes no text",
+    ],
+    [
+      "const MAX_BYTES = 3;",
+      "3 -> (3 + 1)",
+      "the size is then found exactly, which takes longer",
+    ],
+    [
+      "const bytes = most <= PAGE_BYTES",
+      "<= -> <",
+      "the size found exactly is the same",
+    ],
+    [
+      "if (end + LENGTH_BYTES > view.byteLength) return undefined;",
+      "> -> >=",
+      "an empty text then goes to the next page",
+    ],
+  ],
+  "lib/client/progress.ts": [
+    [
+      "const DRAW_MS = 100;",
+      "100 -> (100 + 1)",
+      "nobody sees a thousandth of a second",
+    ],
+  ],
+  "lib/cli/flags.ts": [
+    [
+      "const [, letter, joined] = /^-(\\w)(.*)$/s.exec(arg) ?? [];",
+      "/^-(\\w)(.*)$/s -> /^-(\\w)(.*)/s",
+      "the rest is taken to its end anyway",
+    ],
+    [
+      'const hidden = text.replace(/^(\\w+:\\/\\/)?([^:]*):.*@/s, "$1$2:***@");',
+      "/^(\\w+:\\/\\/)?([^:]*):.*@/s -> /(\\w+:\\/\\/)?([^:]*):.*@/s",
+      "what matches anywhere matches at the start",
+    ],
+  ],
+};

@@ -15,7 +15,7 @@ import { pathOf } from "../lib/server/responses.ts";
 import { answerLines, isLoopback } from "../lib/protocol.ts";
 import { cut, escapeText, hideSecrets, oneLine } from "../lib/text.ts";
 import { parseResponse } from "../static/proof.js";
-import { portOf, test, withServer } from "../harness/helpers.ts";
+import { portOf, pureTest, test, withServer } from "../harness/helpers.ts";
 import { HANDSHAKE, RawSocket } from "../harness/sockets.ts";
 
 /** Characters of the longer text; Deno takes heads of 400 kB. */
@@ -197,7 +197,7 @@ const READERS: Record<string, (text: string) => unknown> = {
 };
 
 for (const [name, use] of Object.entries(READERS)) {
-  Deno.test(`${name} is read in linear time`, async () => {
+  pureTest(`${name} is read in linear time`, async () => {
     for (const text of WORST) {
       await assertLinear(
         `${name}: ${JSON.stringify(text(4))}`,

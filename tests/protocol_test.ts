@@ -1,5 +1,12 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { answer, randomNumber } from "../lib/protocol.ts";
+import {
+  answer,
+  answerLines,
+  CLOSE,
+  isLoopback,
+  LINES_PROTOCOL,
+  randomNumber,
+} from "../lib/protocol.ts";
 import { chiSquare, parseResponse, pValue } from "../static/proof.js";
 import { pureTest as test } from "../harness/tests.ts";
 
@@ -36,4 +43,32 @@ test("the same check fails for byte % 100", () => {
   const bytes = crypto.getRandomValues(new Uint8Array(65_536));
   let next = 0;
   assert(!isUniform(count(() => bytes[next++ % bytes.length] % 100 + 1)));
+});
+
+test("answerLines() answers up to 1,000 lines, each by a line", () => {
+  assertEquals(LINES_PROTOCOL, "ws-random.lines");
+  const requests = Array.from({ length: 1000 }, (_, i) => `Message ${i}`);
+  const responses = answerLines(requests.join("\n"))!;
+  assertEquals(responses.length, 1000);
+  responses.forEach((response, i) =>
+    assert(parseResponse(requests[i], response), response)
+  );
+  assertEquals(answerLines([...requests, ""].join("\n")), undefined);
+  assertMatch(answerLines("")!.join(), /^ \d+$/);
+});
+
+test("CLOSE has the codes of RFC 6455 section 7.4.1", () => {
+  assertEquals(Object.values(CLOSE), [
+    ...[1000, 1001, 1002, 1003, 1006, 1007, 1008, 1009, 1011, 1013],
+  ]);
+});
+
+test("isLoopback() takes names and addresses of this machine only", () => {
+  const own = ["localhost", "a.localhost", "127.0.0.1", "127.1.2.3", "[::1]"];
+  for (const host of own) assert(isLoopback(host), host);
+  const others = [
+    ...["localhost.evil.example", "notlocalhost", "127.0.0.1.evil.example"],
+    ...["evil127.0.0.1", "127.0.0", "[::1].example", "x[::1]", "::1", ""],
+  ];
+  for (const host of others) assert(!isLoopback(host), host);
 });

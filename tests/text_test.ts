@@ -1,6 +1,17 @@
 import { assertEquals } from "@std/assert";
-import { cut, escapeText, hideSecrets, plural } from "../lib/text.ts";
-import { pureTest as test } from "../harness/tests.ts";
+import {
+  cut,
+  escapeText,
+  hideSecrets,
+  oneLine,
+  plural,
+  UsageError,
+} from "../lib/text.ts";
+import { run } from "../harness/process.ts";
+import {
+  pureTest as test,
+  test as testWithProcesses,
+} from "../harness/tests.ts";
 
 test("escapeText() shows what a terminal would obey", () => {
   assertEquals(
@@ -32,4 +43,23 @@ test("hideSecrets() hides the password of a URL and what its query calls a secre
   for (const [url, hidden] of Object.entries(urls)) {
     assertEquals(hideSecrets(url), hidden);
   }
+});
+
+test("hideSecrets() leaves alone what is no user of the URL itself", () => {
+  assertEquals(hideSecrets("ws://a/ws://b:c@d"), "ws://a/ws://b:c@d");
+});
+
+test("oneLine() joins lines without what indents them", () => {
+  assertEquals(oneLine("a\n    b  \n\n\tc d\n"), "a b c d");
+});
+
+test("UsageError says what it is", () => {
+  assertEquals(`${new UsageError("no")}`, "UsageError: no");
+});
+
+testWithProcesses("complain() prints one harmless line on stderr", async () => {
+  const program = `import { complain } from "./lib/text.ts";
+    complain("100 %d of\\n  it \\x1b[2J");`;
+  const { stderr, stdout } = await run([Deno.execPath(), "eval", program]);
+  assertEquals([stderr, stdout], ["ws-random: 100 %d of it \\x1b[2J\n", ""]);
 });

@@ -3,7 +3,11 @@ import { parseFlags } from "../../lib/cli/flags.ts";
 import { UsageError } from "../../lib/text.ts";
 import { clientCommand, demoCommand } from "../../lib/client/options.ts";
 import { serverCommand } from "../../lib/server/options.ts";
-import { pureTest as test } from "../../harness/tests.ts";
+import { run, task } from "../../harness/process.ts";
+import {
+  pureTest as test,
+  test as testWithProcesses,
+} from "../../harness/tests.ts";
 
 const client = (...args: string[]) => parseFlags(clientCommand, args);
 // $PORT is not asked for when it is given.
@@ -251,3 +255,34 @@ test("an option of another tool is answered with what to write here", () => {
     assertMatch((error as Error).message, message);
   }
 });
+
+test("what is long is cut, what follows -- is no option, and a number stays a text", () => {
+  const cases: [string[], string][] = [
+    [[`--${"x".repeat(200)}`], `unknown option --${"x".repeat(97)}…`],
+    [
+      [`--count=${"9".repeat(200)}`],
+      `--count: "${"9".repeat(99)}…" is not a whole number from `,
+    ],
+    [["ws://a", "--", "-q"], 'unexpected argument "-q"'],
+    [["ws://a", "010"], 'unexpected argument "010"'],
+    [["--wendaw", "1"], "unknown option --wendaw; did you mean --window?"],
+  ];
+  for (const [args, message] of cases) {
+    assertThrows(() => client(...args), UsageError, message);
+  }
+  assertEquals(client("--ca", "a-b.pem").ca, "a-b.pem");
+});
+
+testWithProcesses(
+  "a variable is read in place of the default, and not with --help",
+  async () => {
+    const env = { PORT: "x" };
+    const wrong = await run(task("server"), { env });
+    assertEquals([wrong.code, wrong.stdout], [2, ""]);
+    assertMatch(wrong.stderr, /^ws-random: \$PORT: "x" is not a whole number/);
+    const given = await run([...task("server"), "--port=x"], { env });
+    assertMatch(given.stderr, /^ws-random: --port: "x" is not/);
+    const help = await run([...task("server"), "--help"], { env });
+    assertEquals([help.code, help.stderr], [0, ""]);
+  },
+);

@@ -1,4 +1,4 @@
-import { assert, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { progressLine } from "../../lib/client/progress.ts";
 import { pureTest as test } from "../../harness/tests.ts";
 
@@ -32,4 +32,20 @@ test("progressLine() stays below the width of any terminal", () => {
       assert(line.length < columns, `${columns}: ${line}`);
     }
   }
+});
+
+test("progressLine() has no rate before its first response, and rounds it", () => {
+  const line = (done: number, seconds: number) =>
+    progressLine({ done, total: 100 }, seconds, 80).slice(31);
+  assertEquals(line(0, 0), "0/100  0/s");
+  assertEquals(line(0, 3), "0/100  0/s");
+  assertEquals(line(50, 0.5), "50/100  100/s  1 s left");
+  assertEquals(line(1, 2), "1/100  1/s  198 s left");
+});
+
+test("progressLine() has a bar of four columns at least, or none", () => {
+  const progress = { done: 1, total: 2, state: "x" };
+  assertEquals(progressLine(progress, 1, 12), "██░░ 1/2  x");
+  assertEquals(progressLine(progress, 1, 13), "██░░░ 1/2  x");
+  assertEquals(progressLine(progress, 1, 11), "1/2  x");
 });

@@ -74,7 +74,7 @@ test("pValue() agrees with a published table", () => {
   assertEquals(pValue(1e12), 0);
 });
 
-Deno.test("pValue() agrees with published values for other degrees of freedom", () => {
+test("pValue() agrees with published values for other degrees of freedom", () => {
   // Abramowitz and Stegun, Handbook of Mathematical Functions, table 26.7.
   const table: [freedom: number, statistic: number, p: number][] = [
     [1, 1, 0.31731],
@@ -97,7 +97,7 @@ function weighted(total: number, weight: (number: number) => number) {
   return weights.map((each) => total * each / sum);
 }
 
-Deno.test("uniformity() says nothing of fewer than five numbers for each possible one", () => {
+test("uniformity() says nothing of fewer than five numbers for each possible one", () => {
   const fives = (total: number) => weighted(total, (n) => n === 5 ? 1 : 0);
   assertEquals(uniformity(fives(499)), {
     chiSquare: chiSquare(fives(499)),
@@ -109,7 +109,7 @@ Deno.test("uniformity() says nothing of fewer than five numbers for each possibl
   assertEquals([verdict, text, p], ["impossible", "not uniform, p < 1e-9", 0]);
 });
 
-Deno.test("uniformity() tells what may be, what is doubtful and what cannot be", () => {
+test("uniformity() tells what may be, what is doubtful and what cannot be", () => {
   // A statistic of its own for each slope: the steeper, the less uniform.
   const tilted = (slope: number) =>
     uniformity(weighted(10_000, (number) => 1000 + slope * number));
@@ -128,4 +128,14 @@ Deno.test("uniformity() tells what may be, what is doubtful and what cannot be",
       said.text,
     );
   }
+});
+
+test("pValue() is exact to the last digits, however small or large", () => {
+  // With two degrees of freedom it is e^(-statistic / 2).
+  for (const statistic of [0.02, 0.5, 3, 3.99, 4, 10, 60, 200]) {
+    const p = Math.exp(-statistic / 2);
+    const error = Math.abs(pValue(statistic, 2) / p - 1);
+    assert(error < 1e-12, `${statistic}: ${error}`);
+  }
+  assertEquals(pValue(1e-300), 1);
 });
