@@ -16,6 +16,8 @@ interface Handshake {
   protocols: string[];
   headers: Headers;
   client: Deno.HttpClient;
+  /** How long it may take, in milliseconds. */
+  timeout: number;
 }
 
 /** The DOM's types, which the page's tests load, do not know Deno's options. */
@@ -78,6 +80,7 @@ function prepare(options: ClientOptions): Handshake {
     protocols: offered(options),
     headers,
     client: httpClient(options),
+    timeout: options.timeout,
   };
 }
 
@@ -149,7 +152,7 @@ function asker(handshake: Handshake): () => Promise<string | undefined> {
 }
 
 async function fetchReason(
-  { url, headers, client }: Handshake,
+  { url, headers, client, timeout }: Handshake,
 ): Promise<string | undefined> {
   const target = new URL(url);
   target.protocol = url.protocol.replace("ws", "http");
@@ -163,6 +166,7 @@ async function fetchReason(
       client,
       headers: asked,
       redirect: "manual",
+      signal: AbortSignal.timeout(timeout),
     });
     await response.body?.cancel();
     return responseReason(response, target);

@@ -1,7 +1,7 @@
 // What is in a handshake, and why it fails, with servers of Node's own and with nginx:
 // over TLS, Deno tells only that HTTP/2 failed, too.
 
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
   freePort,
   missing,
@@ -115,6 +115,28 @@ test("the client says what it is that Deno does not take when a server answers w
       await failure(`ws://localhost:${port}/101`),
       /^its answer has another Connection header than "Upgrade"/,
     );
+  }));
+
+test("connections that fail together ask the server why only once", () =>
+  withFolder(async (folder) => {
+    const { cert, key } = await certificateFor(folder, "localhost");
+    let requests = 0;
+    const server = Deno.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      onListen() {},
+      cert: await Deno.readTextFile(cert),
+      key: await Deno.readTextFile(key),
+    }, () => {
+      requests++;
+      return new Response(null, { status: 404 });
+    });
+    const url = `wss://localhost:${server.addr.port}/`;
+    const args = ["-n50", "-c50", "--ca", cert];
+    assertMatch(await failure(url, ...args), /refused with 404 Not Found/);
+    // One each, and fewer than another one each.
+    assert(requests > 50 && requests < 100, `${requests} requests`);
+    await server.shutdown();
   }));
 
 /** nginx in one process, before one server; who comes must have a certificate. */
