@@ -43,10 +43,18 @@ export function task(
   return [Deno.execPath(), verb, ...permissions, ...args];
 }
 
-/** A port that is free now. */
+/** A port that is free now, and not one that the system gives out to connections:
+ * another program's could have that before it is used. */
 export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port }).close();
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
 }
 
 /** What a command that has ended did. */
