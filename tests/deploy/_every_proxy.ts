@@ -103,6 +103,9 @@ export function testProxy(proxy: Proxy, test: Test): void {
     { serverArgs: [SHORT_DRAIN] },
   );
 
+  test(`${name} tells the servers whose connection it is`, () =>
+    namesThePeer(proxy));
+
   const inShort = (config: string) => config.replaceAll("10s", "1s");
   testBehind(`${name} cuts off a head that does not end`, async ({ port }) => {
     using socket = await RawSocket.connect(port);
@@ -124,6 +127,28 @@ export function testProxy(proxy: Proxy, test: Test): void {
  * until a server pings. */
 const SILENCE = 4;
 const PING_AFTER = 1.5;
+
+/** What a client says of itself is not the last address that the servers read. */
+async function namesThePeer(proxy: Proxy): Promise<void> {
+  const forwarded: (string | null)[] = [];
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    ({ headers, url }) => {
+      if (url.endsWith("/ws")) forwarded.push(headers.get("x-forwarded-for"));
+      return new Response();
+    },
+  );
+  const change = (config: string) =>
+    config.replaceAll(/127\.0\.0\.1:800[12]/g, `127.0.0.1:${server.addr.port}`);
+  await withProxy(proxy, async ({ port }) => {
+    const said = { "X-Forwarded-For": "203.0.113.9" };
+    await eventually(async () => {
+      await handshake(port, { Host: `127.0.0.1:${port}`, ...said });
+      return forwarded.length > 0;
+    });
+  }, { change });
+  assertEquals(forwarded[0]?.split(/,\s*/).at(-1), "127.0.0.1");
+}
 
 /** Defines the test of a proxy that has a time limit for silence. */
 export function testSilence(proxy: Proxy, test: Test): void {
