@@ -46,7 +46,7 @@ function variable(name: string): { name: string; value: string } | undefined {
 /** Whether `NO_PROXY` names a host, as Deno reads it: names stand for what is below
  * them too, addresses for a subnet with `/8` (here only in IPv4), and `*` for every
  * name. */
-function isExempt(host: string, list: string): boolean {
+export function isExempt(host: string, list: string): boolean {
   const address = ipv4(host);
   return list.split(",").map((entry) => entry.trim()).some((entry) => {
     if (address === undefined) {

@@ -2,7 +2,14 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { missing, run, task } from "../../harness/process.ts";
-import { portOf, test, testIf, withServer } from "../../harness/helpers.ts";
+import {
+  portOf,
+  pureTest,
+  test,
+  testIf,
+  withServer,
+} from "../../harness/helpers.ts";
+import { isExempt } from "../../lib/client/proxy.ts";
 import { certificateFor } from "./_certificates.ts";
 import { withForwardProxy } from "./_forward_proxy.ts";
 
@@ -113,5 +120,30 @@ test("a proxy that wants a password or cannot connect is told", async () => {
     });
     assertMatch(stderr, message);
     await proxy.shutdown();
+  }
+});
+
+pureTest("isExempt() reads NO_PROXY as Deno does", () => {
+  const cases: [string, string, boolean][] = [
+    ["example.com", "example.com", true],
+    ["example.com", ".example.com", true],
+    ["ws.example.com", "a, example.com ,b", true],
+    ["ws.example.com", ".example.com", true],
+    ["notexample.com", "example.com", false],
+    ["example.com", "ws.example.com", false],
+    ["example.com", "*", true],
+    ["10.1.2.3", "*", false], // stands for names
+    ["example.com", "", false],
+    ["10.1.2.3", "10.1.2.3", true],
+    ["10.1.2.3", "10.1.2.4", false],
+    ["10.1.2.3", "10.0.0.0/8", true],
+    ["10.1.2.3", "10.1.2.0/31", false],
+    ["10.1.2.3", "10.1.2.2/31", true],
+    ["10.1.2.3", "0.0.0.0/0", true],
+    ["10.1.2.3", "2.3", false],
+    ["10.1.2.3", "example.com/8", false],
+  ];
+  for (const [host, list, exempt] of cases) {
+    assertEquals(isExempt(host, list), exempt, `${host} in ${list}`);
   }
 });
