@@ -114,7 +114,7 @@ const FAILED = "failed to connect to WebSocket: ";
 
 /** Causes that are not the whole: why there was no TCP connection, or where a redirect
  * leads. Over TLS none is, for there a second try by HTTP/2 hides the first. */
-const HALF_TOLD = /^(?:tcp|dns) |status code: 3/;
+const HALF_TOLD = /^tcp |status code: 3/;
 
 /** Replaces the reason in the error event of a handshake that fails. The events come as
  * from Deno, a little later. */

@@ -110,11 +110,30 @@ test("the client names the final URL when the handshake is redirected", () =>
   }));
 
 test("the client says what it is that Deno does not take when a server answers with Connection: keep-alive, Upgrade", () =>
-  withNode("http", [], async (port) => {
-    assertMatch(
-      await failure(`ws://localhost:${port}/101`),
-      /^its answer has another Connection header than "Upgrade"/,
-    );
+  withFolder(async (folder) => {
+    const message = /^its answer has another Connection header than "Upgrade"/;
+    await withNode("http", [], async (port) => {
+      assertMatch(await failure(`ws://localhost:${port}/101`), message);
+    });
+    const { cert, key } = await certificateFor(folder, "localhost");
+    await withNode("https", [cert, key], async (port) => {
+      const url = `wss://localhost:${port}/101`;
+      assertMatch(await failure(url, "--ca", cert), message);
+    });
+  }));
+
+test("a handshake that succeeds when the server is asked why is tried again", () =>
+  withFolder(async (folder) => {
+    const { cert, key } = await certificateFor(folder, "localhost");
+    await withNode("https", [cert, key], async (port) => {
+      const { stderr } = await runClient(
+        ...[`wss://localhost:${port}/second`, "--ca", cert, "--retries=0"],
+      );
+      assertMatch(
+        stderr,
+        /^ws-random: cannot reach \S+: the handshake failed, and another one succeeded\n/,
+      );
+    });
   }));
 
 test("connections that fail together ask the server why only once", () =>
