@@ -2,11 +2,18 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { HANDSHAKE } from "../../harness/sockets.ts";
-import { REFUSAL_REASONS } from "../../lib/server/handshake.ts";
+import {
+  DRAINING,
+  full,
+  peerOf,
+  type Refusal,
+  refusal,
+} from "../../lib/server/handshake.ts";
 import {
   eventually,
   handshake,
   next,
+  pureTest,
   test,
   withServer,
 } from "../../harness/helpers.ts";
@@ -145,30 +152,124 @@ test("an Origin is let in if it is the server's own or allowed", async () => {
 
 test("each reason to refuse a handshake is counted by its name", () =>
   withServer({ maxConnections: 1 }, async (ws, { metrics }) => {
-    const refused: Record<string, [Record<string, string>, string?]> = {
-      method: [{}, "POST /ws"],
-      upgrade: [{ Upgrade: "h2c" }],
-      version: [{ "Sec-WebSocket-Version": "12" }],
-      key: [{ "Sec-WebSocket-Key": "x" }],
-      origin: [{ Origin: "https://a.example" }],
-      full: [{}],
-    };
+    const refused: [string, Record<string, string>, string?][] = [
+      ["method", {}, "POST /ws"],
+      ["upgrade", { Upgrade: "h2c" }],
+      ["version", { "Sec-WebSocket-Version": "12" }],
+      ["key", { "Sec-WebSocket-Key": "x" }],
+      ["origin", { Origin: "https://a.example" }],
+      ["full", {}],
+      ["draining", {}],
+    ];
     const open = new WebSocket(ws);
     await next(open, "open");
-    for (const [reason, [changes, line]] of Object.entries(refused)) {
+    const counts: Record<string, number> = {};
+    for (const [reason, changes, line] of refused) {
+      counts[reason] = 0;
+      if (reason === "draining") continue; // see drain_test.ts
       await handshake(ws, changes, line);
-      const counted = REFUSAL_REASONS.map((each) => metrics.refusals(each));
-      const told = Object.keys(refused);
-      const soFar = told.slice(0, told.indexOf(reason) + 1);
-      assertEquals(
-        counted,
-        REFUSAL_REASONS.map((each) => soFar.includes(each) ? 1 : 0),
-        reason,
-      );
+      counts[reason] = 1;
+      const counted = [
+        ...String(metrics).matchAll(
+          /^ws_random_refusals_total\{reason="(\w+)"\} (\d+)$/gm,
+        ),
+      ].map(([, reason, count]) => [reason, Number(count)]);
+      for (const [reason, count] of counted) {
+        assertEquals(count, counts[reason] ?? 0, String(reason));
+      }
+      assertEquals(counted.length, refused.length);
     }
     open.close();
     await next(open, "close");
   }));
+
+pureTest("refusal() tells what came, what was expected and what to do", () => {
+  const long = "x".repeat(200);
+  const cut = `${"x".repeat(99)}…`;
+  const remedy = "set X-Forwarded-Proto in the proxy or --allow-origin";
+  const cases: [Record<string, string>, Omit<Refusal, "reason">][] = [
+    [{ Upgrade: "h2c" }, {
+      status: 426,
+      message: "this is a WebSocket endpoint; the page is at /",
+      headers: { upgrade: "websocket", connection: "Upgrade" },
+    }],
+    [{ "Sec-WebSocket-Version": long }, {
+      status: 426,
+      message: `Sec-WebSocket-Version must be 13, not "${cut}"`,
+      headers: { "sec-websocket-version": "13" },
+    }],
+    [{ "Sec-WebSocket-Key": long }, {
+      status: 400,
+      message: `Sec-WebSocket-Key must be 16 bytes of base64, not "${cut}"`,
+    }],
+    [{ Origin: "https://a.example" }, {
+      status: 403,
+      message: "page of https://a.example, but this server is " +
+        `http://127.0.0.1; ${remedy}`,
+    }],
+    [{ Origin: "https://a.example", Host: "b.example" }, {
+      status: 403,
+      message: "page of https://a.example, but this server listens on this " +
+        `machine only and is not b.example; ${remedy}`,
+    }],
+    [{ Origin: "https://a.example", Host: "[" }, {
+      status: 403,
+      message: "page of https://a.example, but this server is not named in " +
+        `Host; ${remedy}`,
+    }],
+  ];
+  const admission = {
+    scheme: "http",
+    loopback: true,
+    allowOrigin: [],
+  } as const;
+  for (const [changes, expected] of cases) {
+    const headers = { ...HANDSHAKE, ...changes };
+    const request = new Request("http://127.0.0.1/ws", { headers });
+    const { reason: _, ...actual } = refusal(request, admission)!;
+    assertEquals(actual, expected);
+  }
+  const post = new Request("http://127.0.0.1/ws", { method: "POST" });
+  assertEquals(refusal(post, admission), {
+    reason: "method",
+    status: 405,
+    message: "a WebSocket is opened with GET, not POST",
+    headers: { allow: "GET" },
+  });
+  assertEquals(full(7), {
+    reason: "full",
+    status: 503,
+    message:
+      "all 7 connections are in use; try again later, or raise --max-connections",
+    headers: { "retry-after": "1" },
+  });
+  assertEquals(DRAINING, {
+    reason: "draining",
+    status: 503,
+    message: "this server shuts down; connect again to reach another",
+    headers: { "retry-after": "1" },
+  });
+});
+
+pureTest("peerOf() names the last address that the proxy there tells", () => {
+  const peer = (forwarded?: string) =>
+    peerOf(
+      new Request("http://a/", {
+        headers: forwarded === undefined
+          ? {}
+          : { "x-forwarded-for": forwarded },
+      }),
+      "127.0.0.1",
+    );
+  assertEquals(peer(), "127.0.0.1");
+  assertEquals(peer(""), "127.0.0.1");
+  assertEquals(peer("203.0.113.7"), "203.0.113.7 by way of 127.0.0.1");
+  assertEquals(peer("a, 2001:db8::1 "), "2001:db8::1 by way of 127.0.0.1");
+  assertEquals(
+    peer("x".repeat(100)),
+    `${"x".repeat(59)}… by way of 127.0.0.1`,
+  );
+});
 
 test("past --max-connections 503, until one closes", () =>
   withServer({ maxConnections: 2 }, async (ws) => {
