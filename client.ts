@@ -85,7 +85,7 @@ export async function runClient(options: ClientOptions): Promise<number> {
   await unlessInterrupted(interrupted, output.flush());
   if (output.broken) {
     await Promise.race([aborted(interrupted), delay(INTERRUPTION_MS)]);
-    if (!interrupted.aborted) return cannotWrite(output.broken);
+    if (!interrupted.aborted) return await cannotWrite(output.broken);
   }
   if (failure) await unlessInterrupted(interrupted, complain(failure));
   const { latencies } = run.requests.counters.times;
@@ -147,10 +147,10 @@ function shown(response: string): string {
   return cut(escapeText(response), SHOWN_CHARACTERS);
 }
 
-function cannotWrite(error: Error): number {
+async function cannotWrite(error: Error): Promise<number> {
   // `client | head` ends quietly.
   if (!(error instanceof Deno.errors.BrokenPipe)) {
-    complain(`cannot write to stdout: ${error.message}`);
+    await complain(`cannot write to stdout: ${error.message}`);
   }
   return EXIT_FAILURE;
 }
