@@ -38,6 +38,9 @@ interface Manifest {
 
 const read = (file: string) => Deno.readTextFile(`${ROOT}deploy/${file}`);
 
+/** What tells users of them, from `deploy/` on. */
+const PAGE = "../docs/containers.md";
+
 async function manifests<T extends Manifest[]>(file: string): Promise<T> {
   return parseAll(await read(file)) as T;
 }
@@ -125,13 +128,21 @@ test("the manifests agree with each other and with the image", async () => {
   // Or the service would send requests to clients.
   assertNotEquals(client.labels, server.labels);
 
+  for (const file of ["kubernetes.yaml", "kubernetes-load.yaml", PAGE]) {
+    for (const [, tag] of (await read(file)).matchAll(/ws-random:(\S+)/g)) {
+      assertEquals(tag, config.version, file);
+    }
+  }
   const containerfile = await read("Containerfile");
   const [, uid, gid] = /^USER (\d+):(\d+)$/m.exec(containerfile)!;
   for (const { pod, container } of [server, client]) {
-    assertEquals(container.image!.split(":")[1], config.version);
     const { runAsUser, runAsGroup, runAsNonRoot } = pod.securityContext!;
     assertEquals([runAsUser, runAsGroup], [Number(uid), Number(gid)]);
     assertEquals(runAsNonRoot, true);
+    assertEquals(
+      container.image,
+      `registry.example/ws-random:${config.version}`,
+    );
     assertEquals(container.securityContext, {
       allowPrivilegeEscalation: false,
       readOnlyRootFilesystem: true,
