@@ -20,7 +20,7 @@ import {
 import { createReport, type Report } from "./lib/client/report.ts";
 import { reportText, verdict } from "./lib/client/summary.ts";
 import { longestRequest } from "./lib/client/requests.ts";
-import { Run, UNSPLIT_BYTES } from "./lib/client/run.ts";
+import { type Outcome, Run, UNSPLIT_BYTES } from "./lib/client/run.ts";
 import { histogram, latencyHistogram } from "./lib/client/histogram.ts";
 import { LINES_PROTOCOL } from "./lib/protocol.ts";
 import { Output } from "./lib/client/output.ts";
@@ -78,8 +78,19 @@ export async function runClient(options: ClientOptions): Promise<number> {
     ? showProgress(() => progressOf(run, options))
     : undefined;
   await Deno.permissions.revoke({ name: "read" }); // `--ca` has been read
-  const { failure, stopped } = await end;
+  const outcome = await end;
   progress?.stop();
+  return await conclude(run, outcome, options, output, interrupted);
+}
+
+/** Writes what is left to write, the report last. */
+async function conclude(
+  run: Run,
+  { failure, stopped }: Outcome,
+  options: ClientOptions,
+  output: Output,
+  interrupted: AbortSignal,
+): Promise<number> {
   const report = createReport(run.requests.counters, options, stopped);
   if (options.json) output.line(await reportJson(report, run));
   await unlessInterrupted(interrupted, output.flush());

@@ -115,7 +115,7 @@ const HANDSHAKE_ERRORS: [cause: RegExp, meaning: string, fatal: boolean][] = [
     true,
   ],
   [/unsuccessful tunnel/, "the proxy could not connect to it", false],
-  [/^dns error/, "no address is known for its host name", false],
+  [/dns error/, "no address is known for its host name", false],
   [
     /a second handshake succeeded/,
     "the handshake failed, and another one succeeded",
@@ -124,12 +124,12 @@ const HANDSHAKE_ERRORS: [cause: RegExp, meaning: string, fatal: boolean][] = [
   // Deno does not tell more over TLS, and `fetch` could not be asked.
   [/HTTP\/2/i, "the handshake failed", false],
   [
-    /^tls handshake eof/,
+    /tls handshake eof/,
     "it closed the connection during the TLS handshake",
     false,
   ],
   [
-    /^connection (?:closed before|error)|^operation was canceled|reset by peer/,
+    /connection (?:closed before|error)|operation was canceled|reset by peer/,
     "it closed the connection instead of answering the handshake",
     false,
   ],
@@ -177,7 +177,7 @@ export function describeFailure(
   const cause = /failed to connect to WebSocket: (.*)/s.exec(error)?.[1];
   if (cause === undefined) {
     const why = error.replace(/^(Network)?Error: /, "") || "no close frame";
-    const message = `connection lost (1006, ${cut(escapeText(why), 200)})`;
+    const message = `connection lost (1006, ${quoted(why)})`;
     return { message, fatal: false };
   }
   const failure = failedHandshake(cause);
@@ -194,17 +194,22 @@ function failedHandshake(cause: string): Failure {
   for (const [pattern, meaning, fatal] of HANDSHAKE_ERRORS) {
     const match = pattern.exec(cause);
     if (!match) continue;
-    const detail = cut(escapeText(match[1] ?? ""), 200);
+    const detail = quoted(match[1] ?? "");
     return { message: meaning.replace("$1", () => detail), fatal };
   }
-  return { message: cut(escapeText(cause), 200), fatal: false };
+  return { message: quoted(cause), fatal: false };
+}
+
+/** Text from outside, harmless and of a length for a line. */
+function quoted(text: string): string {
+  return cut(escapeText(text), 200);
 }
 
 function refusal(status: number, location: string): Failure {
   const name = STATUS_TEXT[status as keyof typeof STATUS_TEXT];
   const refused = `handshake refused with ${status}${name ? ` ${name}` : ""}`;
   if (location !== "") {
-    const url = cut(escapeText(hideSecrets(location)), 100);
+    const url = quoted(hideSecrets(location));
     const final = url.replace(/^http/, "ws");
     const message = `${refused}; it redirects to ${url}: give ${final}`;
     return { message, fatal: true };

@@ -21,6 +21,7 @@ test("describeFailure() tells TLS errors in plain words, for which no other try 
       "its certificate is for another host",
     [`${certificate}certificate expired: verification time 5`]:
       "its certificate has expired",
+    [`${certificate}NotValidYet`]: "its certificate is not valid yet",
     [`${certificate}Revoked\x1b`]: "its certificate is not valid: Revoked\\x1b",
     "received fatal alert: NoApplicationProtocol":
       "its TLS does not offer HTTP/1.1",
@@ -46,6 +47,43 @@ test("describeFailure() tells TLS errors in plain words, for which no other try 
   };
   for (const [cause, message] of Object.entries(causes)) {
     assertEquals(handshake(cause), { message, fatal: true });
+  }
+});
+
+test("describeFailure() tells what may pass, for which another try is worth it", () => {
+  const causes = {
+    "dns error: failed to lookup address":
+      "no address is known for its host name",
+    "tls handshake eof": "it closed the connection during the TLS handshake",
+    "unsuccessful tunnel": "the proxy could not connect to it",
+    "a second handshake succeeded":
+      "the handshake failed, and another one succeeded",
+    "HTTP/2 not supported by this client": "the handshake failed",
+  };
+  for (const [cause, message] of Object.entries(causes)) {
+    assertEquals(handshake(cause), { message, fatal: false });
+  }
+  const { fatal } = handshake("proxy authentication required");
+  assertEquals(fatal, true);
+});
+
+test("describeFailure() tells how an open connection ended", () => {
+  const ends: [number, string, string][] = [
+    [1000, "", "closed with 1000"],
+    [1011, "because", "closed with 1011: because"],
+    [1011, "x".repeat(126), `closed with 1011: ${"x".repeat(124)}…`],
+    [1006, "", "connection lost (1006, no close frame)"],
+    [0, "", "connection lost (1006, no close frame)"],
+  ];
+  for (const [code, reason, message] of ends) {
+    assertEquals(describeFailure(code, reason, "", true).message, message);
+  }
+  assertEquals(
+    describeFailure(1006, "", "NetworkError: an Error: reset", true),
+    { message: "connection lost (1006, an Error: reset)", fatal: false },
+  );
+  for (const [code, policy] of [[1008, true], [1009, false]] as const) {
+    assertEquals(describeFailure(code, "", "", true).policy, policy);
   }
 });
 
@@ -80,7 +118,10 @@ test("describeFailure() asks whether the server is running only where TCP was re
       fatal: false,
     });
   }
-  assertEquals(handshake("something new").message, "something new");
+  assertEquals(handshake("something new"), {
+    message: "something new",
+    fatal: false,
+  });
 });
 
 test("describeFailure() says that wss:// may be meant where ws:// meets TLS", () => {
@@ -111,6 +152,8 @@ test("describeFailure() tries again after 5xx, 408, 425 and 429, and after no ot
       [429, false],
       [500, false],
       [503, false],
+      [599, false],
+      [600, true],
       [999, true],
     ]
   ) {
@@ -130,18 +173,24 @@ test("describeFailure() tries again after 5xx, 408, 425 and 429, and after no ot
 test("describeFailure() cuts and escapes what the peer said", () => {
   const { message } = describeFailure(1008, "\x1b".repeat(123), "", true);
   assert(!message.includes("\x1b") && message.length < 180, message);
-  assert(describeFailure(0, "", "x".repeat(1e6), true).message.length < 300);
+  const cause = "x".repeat(201);
+  assertEquals(handshake(cause).message, `${"x".repeat(199)}…`);
 });
 
 test("describeFailure() says what a status may mean, and where a redirect leads", () => {
   const causes = {
     "200":
       "200 OK; no WebSocket is there, or a proxy before it does not pass Upgrade",
+    "400":
+      "400 Bad Request; it may want a subprotocol (--subprotocol) or a client certificate (--cert)",
+    "403": "403 Forbidden; it may take some origins only; see --header",
+    "407":
+      "407 Proxy Auth Required; the proxy wants a user and a password: http://user:password@host",
     "401": "401 Unauthorized; see --header, or put user:password@ into the URL",
     "404": "404 Not Found; ws-random's endpoint is /ws",
     "426": "426 Upgrade Required; a proxy before it may not pass Upgrade",
-    "302 https://me:secret@a/?key=secret":
-      "302 Found; it redirects to https://me:***@a/?key=***: give wss://me:***@a/?key=***",
+    "302 https://me:secret@http/?key=secret":
+      "302 Found; it redirects to https://me:***@http/?key=***: give wss://me:***@http/?key=***",
   };
   for (const [status, message] of Object.entries(causes)) {
     assertEquals(handshake(`Invalid status code: ${status}`), {
