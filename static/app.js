@@ -1,38 +1,25 @@
-// @ts-check
 /// <reference lib="dom" />
 
-/**
- * The page: one request at the press of a button, or 10,000 in a row, on one
- * connection.
- *
- * @module
- */
+/** The page: one request at the press of a button, or 10,000 in a row, on one
+ * connection. @module */
 
 import { Connection, REASONS } from "./connection.js";
 import { setUpMany } from "./many.js";
 import { setUpOne } from "./one.js";
 
-/** @import { State } from "./connection.js" */
-
 /** The elements that have an id, by it; their kinds are in index.html.
- *
  * @type {Record<string, any>} */
 const elements = Object.fromEntries(
-  [...document.querySelectorAll("[id]")].map((
-    element,
-  ) => [element.id, element]),
+  Array.from(document.querySelectorAll("[id]"), (each) => [each.id, each]),
 );
 const { status, hint } = elements;
 
-/** @param {State} state */
+/** @param {import("./connection.js").State} state */
 function show(state) {
   const retries = state === "offline" || state === "refused";
   status.dataset.state = state;
   status.textContent = retries ? `${state}, retrying` : state;
-  const [first, ...rest] = REASONS[state];
-  hint.textContent = retries
-    ? `${first.toUpperCase()}${rest.join("")}; retrying.`
-    : "";
+  hint.textContent = retries ? `Retrying: ${REASONS[state]}.` : "";
 }
 
 const connection = new Connection(show);

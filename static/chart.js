@@ -1,11 +1,6 @@
-// @ts-check
 /// <reference lib="dom" />
 
-/**
- * How often each number came: as a chart, in words and as a table.
- *
- * @module
- */
+/** How often each number came: as a chart, in words and as a table. @module */
 
 import { HIGHEST } from "./proof.js";
 
@@ -36,33 +31,30 @@ export function setUpChart(
     const expected = told ? total / HIGHEST : aim;
     const deviation = 2 * Math.sqrt(expected * (1 - 1 / HIGHEST));
     const top = Math.max(aim / LEVEL, ...counts);
-    const [most, least] = [Math.max(...counts), Math.min(...counts)]
-      .map((count) => counts.indexOf(count) + 1);
+    const { most, least } = extremes(counts);
     /** @param {number} number */
     const bar = (number) =>
       `M${number - 0.85} 1V${1 - counts[number - 1] / top}h.7V1`;
 
     plot.style.setProperty("--level", `${100 * expected / top}%`);
     plot.style.setProperty("--deviation", `${100 * deviation / top}%`);
-    level.textContent = round(expected);
-    legend.textContent = `${round(expected)} ± ${round(deviation)} expected`;
+    const [middle, half] = [expected, deviation].map(Math.round);
+    level.textContent = middle;
+    legend.textContent = `${middle} ± ${half} expected`;
     bars.setAttribute("d", counts.map((_, index) => bar(index + 1)).join(""));
     ends.setAttribute("d", told ? bar(most) + bar(least) : "");
     pointed.setAttribute("d", at ? `M${at - 1} 1V0h1V1` : "");
-    if (at) reading.textContent = `${at}: ${times(counts[at - 1])}`;
-    else {
+    if (at && total > 0) {
+      reading.textContent = `${at}: ${times(counts[at - 1])}`;
+    } else {
       reading.textContent = told
         ? `▲ ${most}: ${counts[most - 1]} ▼ ${least}: ${counts[least - 1]}`
         : "";
     }
-    if (over || total === 0) describe(most, least);
   }
 
-  /**
-   * @param {number} most
-   * @param {number} least
-   */
-  function describe(most, least) {
+  function describe() {
+    const { most, least } = extremes(counts);
     chart.ariaLabel = "How often each number came: " +
       (counts[most - 1] === 0
         ? "nothing yet"
@@ -92,18 +84,22 @@ export function setUpChart(
     plot.addEventListener(type, point);
   }
   draw();
+  describe();
   return (newCounts, isOver) => {
     [counts, over] = [newCounts, isOver];
     draw();
+    if (over || counts.every((count) => count === 0)) describe();
   };
+}
+
+/** Which number came most often, and which least. @param {number[]} counts */
+function extremes(counts) {
+  const [most, least] = [Math.max(...counts), Math.min(...counts)]
+    .map((count) => counts.indexOf(count) + 1);
+  return { most, least };
 }
 
 /** @param {number} count */
 function times(count) {
   return count === 0 ? "never" : count === 1 ? "once" : `${count} times`;
-}
-
-/** @param {number} value */
-function round(value) {
-  return String(Math.round(value));
 }

@@ -1,11 +1,6 @@
-// @ts-check
 /// <reference lib="dom" />
 
-/**
- * The page's connection: held open, and opened again when it ends.
- *
- * @module
- */
+/** The page's connection: held open, and opened again when it ends. @module */
 
 /** How long a handshake may take, in milliseconds; after one that was not answered the
  * next may take twice as long, up to the second figure. Firefox goes on with an
@@ -26,39 +21,34 @@ const ANEW = "another attempt may succeed now";
 const HUNG = "the handshake was not answered";
 const LEFT = "the page was left";
 
-/**
- * - `connecting`: the first attempt, or the first one after a connection ended
- * - `connected`: requests are sent at once
- * - `offline`: the server cannot be reached, and is tried again
- * - `refused`: it answers but takes no connection, and is tried again
- *
- * @typedef {"connecting" | "connected" | "offline" | "refused"} State
- */
-
-/** Why there is no connection. @type {Record<State, string>} */
+/** Why there is no connection. */
 export const REASONS = {
-  connecting: "the server cannot be reached",
+  /** The first attempt, or the first one after a connection ended. */
+  connecting: "the server is unreachable",
   connected: "",
-  offline: "the server cannot be reached",
+  /** Tried again and again, and so is `refused`. */
+  offline: "the server is unreachable",
+  /** It answers, but takes no connection. */
   refused: "the server may be full",
 };
+
+/** @typedef {keyof typeof REASONS} State */
 
 /** A connection that answers requests in the order they were sent. */
 export class Connection {
   /** @type {State} */
   state = "connecting";
-  /** @type {(state: State) => void} */
   #onState;
-  /** The socket that opens or is open. @type {WebSocket | undefined} */
+  /** The one that opens or is open. @type {WebSocket | undefined} */
   #socket;
   /** Called once there is a connection. @type {(() => void)[]} */
   #waiting = [];
-  /** @type {PromiseWithResolvers<unknown>[]} The oldest first. */
+  /** The oldest first. @type {PromiseWithResolvers<unknown>[]} */
   #unanswered = [];
   /** Ends what is waited for: a handshake or a connection, for a reason, or a delay.
    * @type {(reason: string) => void} */
   #end = () => {};
-  /** Of the handshake or the oldest unanswered request.
+  /** Of the handshake, or of the oldest request.
    * @type {ReturnType<typeof setTimeout> | undefined} */
   #deadline;
 
@@ -75,28 +65,20 @@ export class Connection {
     this.#keepOpen();
   }
 
-  /**
-   * Waits for a connection.
-   *
-   * @throws {Error} If none comes: why.
-   */
+  /** Waits for a connection; rejected with the reason if none comes. */
   async opened() {
     if (this.state === "connected") return;
-    const { promise, resolve, reject } = Promise.withResolvers();
-    this.#waiting.push(() => resolve(undefined));
-    setTimeout(() => {
-      reject(Error(REASONS[this.state]));
-    }, TIMEOUT_MS);
-    await promise;
+    await new Promise((resolve, reject) => {
+      this.#waiting.push(() => resolve(undefined));
+      setTimeout(() => reject(Error(REASONS[this.state])), TIMEOUT_MS);
+    });
   }
 
   /**
-   * Sends a request, as soon as there is a connection.
+   * Sends a request, as soon as there is a connection. Returns the response, and how
+   * long it took; rejected with the reason if none comes.
    *
    * @param {string} text
-   * @returns {Promise<{ response: unknown, ms: number }>} The response, and the time
-   * from sending to it.
-   * @throws {Error} If none comes: why.
    */
   async request(text) {
     if (this.state !== "connected") await this.opened();
@@ -153,17 +135,15 @@ export class Connection {
           addEventListener("pageshow", resolve, { once: true });
         });
       }
-      await this.#answered(failures++);
+      await this.#probed(failures++);
     }
   }
 
-  /**
-   * Waits until the server answers a probe. A probe can be cancelled, which a handshake
-   * cannot; and one that hangs does not hold up the next.
+  /** Waits until the server answers a probe. A probe can be cancelled, which a
+   * handshake cannot; and one that hangs does not hold up the next.
    *
-   * @param {number} failures How long the first delay is.
-   */
-  async #answered(failures) {
+   * @param {number} failures */
+  async #probed(failures) {
     const answered = new AbortController();
     for (;; failures++) {
       const most = Math.min(DELAY_MS * 2 ** failures, MAX_DELAY_MS);
@@ -188,10 +168,7 @@ export class Connection {
     this.#expect(TIMEOUT_MS, "no answer came for 10 seconds");
   }
 
-  /**
-   * @param {number} milliseconds
-   * @param {string} otherwise
-   */
+  /** @param {number} milliseconds @param {string} otherwise */
   #expect(milliseconds, otherwise) {
     this.#deadline = setTimeout(() => this.#end(otherwise), milliseconds);
   }
@@ -206,12 +183,7 @@ export class Connection {
 
 /** @param {CloseEvent} event */
 function reasonOf({ code, reason }) {
-  switch (code) {
-    case 1001: // going away
-      return "the server shut down";
-    case 1006: // no close frame came
-      return "the connection was lost";
-    default:
-      return `the server closed the connection: ${reason || code}`;
-  }
+  if (code === 1001) return "the server shut down"; // going away
+  if (code === 1006) return "the connection was lost"; // no close frame came
+  return `the server closed the connection: ${reason || code}`;
 }

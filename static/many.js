@@ -1,17 +1,10 @@
-// @ts-check
 /// <reference lib="dom" />
 
-/**
- * 10,000 requests in a row, each response checked.
- *
- * @module
- */
+/** 10,000 requests in a row, each response checked. @module */
 
 import { setUpChart } from "./chart.js";
 import { PATIENCE_MS } from "./connection.js";
 import { HIGHEST, parseResponse, uniformity } from "./proof.js";
-
-/** @import { Connection } from "./connection.js" */
 
 /** Requests of a run. */
 const COUNT = 10_000;
@@ -20,6 +13,8 @@ const WINDOW = 1000;
 /** The run is drawn at least this often, in milliseconds. Sending pauses for it: WebKit
  * may draw nothing while messages come. */
 const DRAWN_MS = 100;
+/** What ends a run at the user's wish. */
+const STOPPED = "stopped";
 
 /** A run, as far as it has come. */
 class Run {
@@ -38,7 +33,7 @@ class Run {
 }
 
 /**
- * @param {Connection} connection
+ * @param {import("./connection.js").Connection} connection
  * @param {Record<string, any>} elements
  */
 export function setUpMany(connection, elements) {
@@ -66,8 +61,8 @@ export function setUpMany(connection, elements) {
     drawChart(counts, over);
   }
 
-  /** @param {[state: string, headline: string, text: string]} outcome */
-  function say(...[state, headline, text]) {
+  /** @param {string[]} outcome */
+  function say([state, headline, text]) {
     if (verdict.textContent === headline && detail.textContent === text) return;
     outcome.dataset.state = state;
     verdict.textContent = headline;
@@ -90,7 +85,7 @@ export function setUpMany(connection, elements) {
         : connection.state === "connected"
         ? "Waiting for answers"
         : "Connecting";
-      say("running", `${doing} …`, detail.textContent);
+      say(["running", `${doing} …`, detail.textContent]);
       draw(run);
       requestAnimationFrame(frame);
     })();
@@ -102,19 +97,14 @@ export function setUpMany(connection, elements) {
     run.over = true;
     many.textContent = "Send 10,000";
     draw(run);
-    say(...outcomeOf(run, end));
+    say(outcomeOf(run, end));
   });
 }
 
-const STOPPED = "stopped";
-
-/**
- * Sends all requests of a run and checks each response against its own request.
+/** Sends all requests of a run and checks each response against its own request.
+ * Rejected with what ended the run before its time.
  *
- * @param {Connection} connection
- * @param {Run} run
- * @throws {Error} What ended the run before its time.
- */
+ * @param {import("./connection.js").Connection} connection @param {Run} run */
 async function sendAll(connection, run) {
   await connection.opened();
   run.startedAt = run.endedAt = performance.now();
@@ -150,33 +140,26 @@ async function nextFrame() {
   await frame;
 }
 
-/**
- * The outcome of a run, in the client's words.
+/** The outcome of a run, in the client's words.
  *
- * @param {Run} run
- * @param {string | undefined} end What ended it before its time.
- * @returns {[state: string, headline: string, text: string]}
- */
+ * @param {Run} run @param {string | undefined} end What ended it before its time. */
 function outcomeOf({ latencies, invalid, counts }, end) {
   const { verdict, text } = uniformity(counts);
-  const answered = `${format(latencies.length)} of ${
-    format(COUNT)
-  } requests answered`;
+  const [answered, all] = [latencies.length, COUNT].map(format);
   const faults = invalid > 0 ? `: ${format(invalid)} invalid` : "";
-  const whole = answered + (faults || (end ? "" : " exactly once")) +
-    (end ? `, then ${end}` : "") + `; ${text}`;
+  const whole = `${answered} of ${all} requests answered` +
+    (faults || (end ? "" : " exactly once")) +
+    (end ? `, then ${end}; ${text}` : `; ${text}`);
   if (faults || verdict === "impossible" || (end && end !== STOPPED)) {
     return ["failed", "Failed", whole];
   }
   return end
     ? ["stopped", "Stopped", whole]
-    : ["done", `${format(COUNT)} checked`, whole];
+    : ["done", `${all} checked`, whole];
 }
 
-/**
- * @param {number[]} sorted
- * @param {number} part The nearest rank is the smallest that this part does not exceed.
- */
+/** By the nearest rank: the smallest that this part does not exceed.
+ * @param {number[]} sorted @param {number} part */
 function percentile(sorted, part) {
   const ms = sorted[Math.ceil(part * sorted.length) - 1];
   return ms === undefined ? "–" : format(ms);

@@ -1,30 +1,19 @@
-// @ts-check
 /// <reference lib="dom" />
 
-/**
- * One request at the press of a button.
- *
- * @module
- */
+/** One request at the press of a button. @module */
 
 import { PATIENCE_MS } from "./connection.js";
 import { parseResponse } from "./proof.js";
 
-/** @import { Connection } from "./connection.js" */
-
 /**
- * @param {Connection} connection
+ * @param {import("./connection.js").Connection} connection
  * @param {Record<string, any>} elements
  */
 export function setUpOne(
   connection,
   { one, message, answer, number, response, text },
 ) {
-  /**
-   * @param {"waiting" | "answered" | "failed"} state
-   * @param {string} sign In the number's place.
-   * @param {(string | Node)[]} content
-   */
+  /** @param {string} state @param {string} sign @param {(string | Node)[]} content */
   function show(state, sign, ...content) {
     answer.dataset.state = state;
     const span = document.createElement("span"); // a new one arrives in motion
@@ -56,11 +45,8 @@ export function setUpOne(
     asking = true;
     const waiting = setTimeout(() => {
       const connected = connection.state === "connected";
-      show(
-        "waiting",
-        "…",
-        connected ? "Waiting for the answer." : "Connecting …",
-      );
+      const text = connected ? "Waiting for the answer." : "Connecting …";
+      show("waiting", "…", text);
     }, PATIENCE_MS);
     await ask(message.value.toWellFormed())
       .catch(({ message }) => show("failed", "?", `No answer: ${message}.`));
@@ -76,13 +62,10 @@ export function setUpOne(
   }).observe(text);
 }
 
-/**
- * Keeps direction marks in a text from affecting what is around it.
- *
- * @param {string} text
- */
+/** Keeps direction marks in a text to itself. `dir="auto"` does not look into <bdi>.
+ * @param {string} text */
 function isolated(text) {
-  const span = document.createElement("span"); // `dir="auto"` would not look into <bdi>
+  const span = document.createElement("span");
   span.textContent = text;
   return span;
 }

@@ -212,7 +212,7 @@ testIn(
         assertEquals(await text(tab, "#status"), "refused, retrying");
         assertEquals(
           await text(tab, "#hint"),
-          "The server may be full; retrying.",
+          "Retrying: the server may be full.",
         );
         guest[Symbol.dispose]();
         await status(tab, "connected");

@@ -6,11 +6,15 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ENGINES, type Page } from "../../harness/browser.ts";
 import {
   clickMany,
+  outcome,
   press,
   sendAll,
+  showsText,
   status,
   testChromium,
+  testIn,
   testPage,
+  withAnswers,
 } from "./_page.ts";
 
 /** The dots of a picture, a row after the other, each with four values. */
@@ -127,40 +131,61 @@ testPage(
   },
 );
 
-testChromium("an audit by axe finds nothing", async (page, server) => {
+/** Asserts that axe finds nothing, in both schemes of colours. */
+async function audit(page: Page, state: string): Promise<void> {
   const { default: axe } = await import("npm:axe-core@4.14.1");
-  const audit = async (state: string) => {
-    for (const scheme of ["light", "dark"]) {
-      await page.emulateMediaFeatures([
-        { name: "prefers-color-scheme", value: scheme },
-        { name: "prefers-reduced-motion", value: "reduce" },
-      ]);
-      // By the debugger, which the page's policy does not bind.
-      await page.evaluate(axe.source);
-      const violations = await page.evaluate(async () => {
-        // deno-lint-ignore no-explicit-any -- put there by the line above
-        const { violations } = await (globalThis as any).axe.run();
-        return violations.map((
-          { id, nodes }: { id: string; nodes: { html: string }[] },
-        ) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
-      });
-      assertEquals(violations, [], `${state}, ${scheme}`);
-    }
-  };
-  await audit("at rest");
+  for (const scheme of ["light", "dark"]) {
+    await page.emulateMediaFeatures([
+      { name: "prefers-color-scheme", value: scheme },
+      { name: "prefers-reduced-motion", value: "reduce" },
+    ]);
+    // By the debugger, which the page's policy does not bind.
+    await page.evaluate(axe.source);
+    const violations = await page.evaluate(async () => {
+      // deno-lint-ignore no-explicit-any -- put there by the line above
+      const { violations } = await (globalThis as any).axe.run();
+      return violations.map((
+        { id, nodes }: { id: string; nodes: { html: string }[] },
+      ) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
+    });
+    assertEquals(violations, [], `${state}, ${scheme}`);
+  }
+}
+
+testChromium("an audit by axe finds nothing", async (page, server) => {
+  await audit(page, "at rest");
   await press(page, "x".repeat(1000));
-  await audit("after a press");
+  await audit(page, "after a long response");
   await page.click("summary");
-  await clickMany(page);
-  await audit("while it runs or after");
-  await clickMany(page);
-  await audit("stopped or after");
   assertMatch(await sendAll(page), /^done/);
-  await audit("after 10,000");
+  await audit(page, "after 10,000");
   await server.shutdown();
   await status(page, "offline");
-  await audit("offline");
+  await audit(page, "offline");
 });
+
+testIn(
+  ["chromium"],
+  "an audit finds nothing while a run goes on, and when it has failed",
+  (visit) => {
+    const { promise: released, resolve: release } = Promise.withResolvers();
+    let next = 0;
+    const answer = async (request: string) => {
+      if (next >= 500) await released;
+      return `${request} ${next++ % 100}`; // 0 is invalid
+    };
+    return withAnswers(visit, answer, async (tab) => {
+      const page = tab as Page;
+      await clickMany(page);
+      await showsText(page, "#verdict", "Waiting for answers");
+      await audit(page, "while it runs");
+      await clickMany(page);
+      assertMatch(await outcome(page), /^failed/);
+      await audit(page, "failed");
+      release(undefined);
+    });
+  },
+);
 
 testChromium("reduced motion is obeyed", async (page) => {
   const animation = () =>

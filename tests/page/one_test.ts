@@ -118,7 +118,7 @@ throughGate(
     await status(tab, "offline");
     assertEquals(
       await text(tab, "#hint"),
-      "The server cannot be reached; retrying.",
+      "Retrying: the server is unreachable.",
     );
     await type(tab, "kept");
     await tab.click("#get");
@@ -141,7 +141,7 @@ throughGate(
         wait(run, milliseconds === 10_000 ? 0 : milliseconds)) as typeof wait;
     });
     await tab.click("#get");
-    await showsText(tab, "#text", "No answer: the server cannot be reached.");
+    await showsText(tab, "#text", "No answer: the server is unreachable.");
     assertEquals(await text(tab, "#number"), "?");
   },
 );

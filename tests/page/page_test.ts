@@ -89,7 +89,7 @@ testIn(
         }
         return [hint.textContent!, ...shown, visibility()];
       });
-      assertEquals(words, "A script did not load; reload the page.");
+      assertEquals(words, "A script is missing: please reload.");
       assertEquals(shown.at(-1), "visible");
       for (const before of shown.slice(0, -1)) assertEquals(before, "hidden");
     }, /proof\.js/),
@@ -110,7 +110,7 @@ testIn(
           (body: HTMLElement) => body.innerText,
         );
         assertMatch(shown, /This page needs JavaScript/);
-        assertEquals(/connecting|did not load/.test(shown), false, shown);
+        assertEquals(/connecting|is missing/.test(shown), false, shown);
       })),
 );
 
