@@ -16,6 +16,14 @@ export const TESTS: Record<string, string[]> = {
     "tests/client/progress_test.ts",
     "tests/client/terminal_test.ts",
   ],
+  "lib/server/handshake.ts": ["tests/server/handshake_test.ts"],
+  "lib/server/log.ts": ["tests/server/log_test.ts"],
+  "lib/server/metrics.ts": ["tests/server/metrics_test.ts"],
+  "lib/server/page.ts": ["tests/server/responses_test.ts"],
+  "lib/server/content.ts": [
+    "tests/server/responses_test.ts",
+    "tests/server/drain_test.ts",
+  ],
   "lib/client/in_flight.ts": ["tests/client/run_simulation_test.ts"],
 };
 

@@ -43,6 +43,8 @@ test("the handshake of RFC 6455, on /ws and /", () =>
         ["ws-random.lines", "ws-random.lines"],
         ["foo,ws-random.lines", "ws-random.lines"],
         ["ws-random.lines ,\tfoo", "ws-random.lines"],
+        ["foo,\tws-random.lines\t", "ws-random.lines"],
+        ["foo,, ,ws-random.lines", "ws-random.lines"],
         ["ws-random.lines,", "ws-random.lines"],
         ["foo", null],
         ["WS-Random.Lines", null],
@@ -263,6 +265,7 @@ pureTest("peerOf() names the last address that the proxy there tells", () => {
     );
   assertEquals(peer(), "127.0.0.1");
   assertEquals(peer(""), "127.0.0.1");
+  assertEquals(peer("a,b"), "b by way of 127.0.0.1");
   assertEquals(peer("203.0.113.7"), "203.0.113.7 by way of 127.0.0.1");
   assertEquals(peer("a, 2001:db8::1 "), "2001:db8::1 by way of 127.0.0.1");
   assertEquals(

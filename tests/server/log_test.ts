@@ -13,7 +13,11 @@ function fakeTerminal() {
   let text = "";
   let readable = Promise.resolve();
   Object.assign(globalThis, {
-    setInterval: (run: () => void) => timers.set(++id, run) && id,
+    setInterval(run: () => void, milliseconds: number) {
+      assertEquals(milliseconds, 60_000);
+      timers.set(++id, run);
+      return id;
+    },
     clearInterval: (id: number) => timers.delete(id),
   });
   return {
@@ -125,6 +129,23 @@ pureTest(
 );
 
 pureTest(
+  "Notices waits for what is being written when it is disposed of",
+  async () => {
+    using terminal = fakeTerminal();
+    const notices = new Notices("text", terminal);
+    const read = terminal.block();
+    notices.add(notice("refused"));
+    let disposed = false;
+    const end = notices[Symbol.asyncDispose]().then(() => disposed = true);
+    await delay(0);
+    assertEquals(disposed, false);
+    read();
+    await end;
+    assertEquals(await terminal.printed(), ["ws-random: refused 1: so"]);
+  },
+);
+
+pureTest(
   "Notices gives up on what nobody reads when it is disposed of",
   async () => {
     using terminal = fakeTerminal();
@@ -150,11 +171,27 @@ pureTest(
       assertEquals(lines.length, 1);
       // deno-lint-ignore no-control-regex
       assert(!/[\x00-\x1f\x7f-\x9f\u202e]/.test(lines[0]), lines[0]);
-      assert(lines[0].length < 1000);
+      const text = format === "text" ? lines[0] : JSON.parse(lines[0]).message;
+      assertEquals(text.replace(/^ws-random: /, "").length, 500);
       await notices[Symbol.asyncDispose]();
     }
   },
 );
+
+pureTest("lines that were dropped are an event of their own", async () => {
+  using terminal = fakeTerminal();
+  const notices = new Notices("json", terminal);
+  const read = terminal.block();
+  for (let i = 0; i < 1000; i++) {
+    notices.add(notice(`kind ${i}`, { why: "x".repeat(400) }));
+  }
+  read();
+  await terminal.printed();
+  notices.add(notice("at last"));
+  const [dropped] = await terminal.printed();
+  assertEquals(JSON.parse(dropped).kind, "dropped");
+  await notices[Symbol.asyncDispose]();
+});
 
 pureTest("--log-format json is an object a line", async () => {
   using terminal = fakeTerminal();

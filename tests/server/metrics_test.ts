@@ -75,6 +75,14 @@ pureTest("close() counts codes that RFC 6455 does not name together", () => {
   assertEquals(metrics.open, 0);
 });
 
+pureTest("uptimeSeconds counts whole seconds", () => {
+  const memory = Metrics.memory(1);
+  const metrics = new Metrics(memory);
+  assertEquals(metrics.uptimeSeconds, 0);
+  new Float64Array(memory)[0] -= 90_500; // as if started so long before
+  assertEquals(metrics.uptimeSeconds, 90);
+});
+
 pureTest(
   "Metrics prints each sample once, below the type of its family",
   () => {
