@@ -188,6 +188,7 @@ export const clientCommand = {
     "-t": "it is --timeout <time> here",
     "--size": "the size is that of --message <text>",
     "-r": "it is --rate <n> here",
+    "--resolve": "it is --connect-to <address> here",
     "--proxy": "a proxy is taken from HTTP_PROXY, HTTPS_PROXY and NO_PROXY",
   },
 } as const satisfies Command;

@@ -186,17 +186,18 @@ test("Ctrl-C while the output of a finished run is not read: exit 130", async ()
 
 test("one Ctrl-C that arrives twice ends the client in order", () =>
   withServer({}, async (url) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    const signals = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
+    for (const [signal, status] of Object.entries(signals)) {
       await using client = new Process([
         ...task("client"),
         url,
         ..."--count 1m --rate 1000".split(" "),
       ], { stderr: "piped", env: { NO_COLOR: "1" } });
       await client.until(/^Message 100 /m);
-      client.kill(signal);
-      client.kill(signal);
+      client.kill(signal as Deno.Signal);
+      client.kill(signal as Deno.Signal);
       const [code, stderr] = await Promise.all([client.end(), client.stderr()]);
-      assertEquals(code, signal === "SIGINT" ? 130 : 143);
+      assertEquals(code, status);
       assertMatch(stderr, /\ninterrupted: \d+ of 1000000 requests answered\n$/);
     }
   }));
