@@ -10,9 +10,6 @@ import type { Metrics } from "./metrics.ts";
 import { type Asset, assetResponse } from "./page.ts";
 import { reply } from "./responses.ts";
 
-/** Whether the server is there, and whether it takes new connections. */
-export const PROBES = ["/livez", "/readyz"];
-
 /** What a server has to show. */
 export interface Content {
   /** The page's files by path. */
@@ -67,8 +64,7 @@ function healthResponse(metrics: Metrics, ready: boolean): Response {
   );
 }
 
-/** Tells a load balancer yes or no, without a body: so it is told whatever peers do
- * not read. */
+/** Tells a load balancer yes or no. */
 function probeResponse(yes: boolean): Response {
   const status = yes ? STATUS_CODE.OK : STATUS_CODE.ServiceUnavailable;
   return reply(status, null, { "cache-control": "no-store" });

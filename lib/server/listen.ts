@@ -6,9 +6,8 @@
  */
 
 import { STATUS_CODE } from "@std/http/status";
-import { asksForWebSocket, peerOf } from "./handshake.ts";
-import { PROBES } from "./content.ts";
-import { pathOf, reply } from "./responses.ts";
+import { peerOf } from "./handshake.ts";
+import { reply } from "./responses.ts";
 import type { Notices } from "./log.ts";
 import type { ServerOptions } from "./options.ts";
 import { plural } from "../text.ts";
@@ -17,16 +16,10 @@ import { plural } from "../text.ts";
  * in milliseconds. */
 const LISTEN_AGAIN_MS = 100;
 
-/** Responses whose body is on its way, at most; each takes some 45 kB of memory. One
- * that a browser or proxy asked for is there for milliseconds; by HTTP/2 a peer can
- * leave 200 of them on each connection for as long as it likes. */
-const MAX_RESPONSES = 500;
-
-/** Whether a request is no handshake, which HTTP/2 has not, and no probe, whose
- * response has no body. */
-function mayWait(request: Request): boolean {
-  return !asksForWebSocket(request) && !PROBES.includes(pathOf(request) ?? "");
-}
+/** Responses that peers may leave untaken, at most, beside one on each connection.
+ * HTTP/1.1 has no more than that one; by HTTP/2 a peer can leave 200 on a connection
+ * for as long as it likes, and each takes some 45 kB of memory. */
+const MAX_FURTHER = 500;
 
 /** Answers a request of the peer at this address. */
 type Route = (request: Request, address: string) => Response;
@@ -40,8 +33,10 @@ export class Listener {
   #route: Route;
   #server: Deno.HttpServer<Deno.NetAddr>;
   #stopped = false;
-  /** Responses whose body the peer has not taken. */
-  #responses = 0;
+  /** Responses whose body the peer has not taken, by connection. */
+  #untaken = new Map<string, number>();
+  /** Those of them that are not the only ones of their connection. */
+  #further = 0;
 
   /** @throws {Error} If the address cannot be listened on. The message says what
    * to do. */
@@ -78,25 +73,33 @@ export class Listener {
     request: Request,
     { remoteAddr, completed }: Deno.ServeHandlerInfo<Deno.NetAddr>,
   ): Response {
-    const { hostname } = remoteAddr;
-    if (this.#responses >= MAX_RESPONSES && mayWait(request)) {
+    const connection = `${remoteAddr.hostname} ${remoteAddr.port}`;
+    const untaken = this.#untaken.get(connection) ?? 0;
+    if (untaken > 0 && this.#further >= MAX_FURTHER) {
       this.#notices.add({
         kind: "responses",
         what: (count) => `refused ${plural(count, "HTTP request")}`,
-        why: `the peers of ${MAX_RESPONSES} others do not read their responses`,
-        peer: peerOf(request, hostname),
+        why: `${MAX_FURTHER} responses wait for peers to take them`,
+        peer: peerOf(request, remoteAddr.hostname),
       });
-      return reply(STATUS_CODE.ServiceUnavailable, null, {
-        "retry-after": "1",
-      });
+      return reply(STATUS_CODE.ServiceUnavailable, null);
     }
-    const response = this.#route(request, hostname);
+    const response = this.#route(request, remoteAddr.hostname);
     if (response.body !== null) {
-      this.#responses++;
-      const taken = () => void this.#responses--;
+      this.#leave(connection, 1);
+      const taken = () => this.#leave(connection, -1);
       completed.then(taken, taken);
     }
     return response;
+  }
+
+  /** Counts a response as untaken, or no more. */
+  #leave(connection: string, change: 1 | -1): void {
+    const before = this.#untaken.get(connection) ?? 0;
+    const now = before + change;
+    if (now === 0) this.#untaken.delete(connection);
+    else this.#untaken.set(connection, now);
+    if (Math.min(before, now) > 0) this.#further += change;
   }
 
   /** Deno stops listening when there are no descriptors left to accept with; the

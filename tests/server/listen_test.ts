@@ -2,9 +2,9 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { listenError } from "../../lib/server/listen.ts";
-import { frame, HANDSHAKE, RawSocket } from "../../harness/sockets.ts";
+import { Process, task } from "../../harness/process.ts";
+import { frame, RawSocket } from "../../harness/sockets.ts";
 import {
-  eventually,
   portOf,
   pureTest,
   test,
@@ -17,7 +17,7 @@ const STREAMS = 200;
 
 /** As many GETs of `/` by HTTP/2 (RFC 9113), in cleartext, of a peer that takes not a
  * byte of a body: its window is 0. */
-function bodiless(): Uint8Array {
+function withoutWindow(): Uint8Array {
   const frame = (
     type: number,
     flags: number,
@@ -46,29 +46,68 @@ function bodiless(): Uint8Array {
   ]);
 }
 
-test("responses that no peer takes are few, and everything else goes on", () =>
-  withServer({}, async (ws) => {
-    const port = portOf(ws);
-    const status = async (path: string, headers = {}) => {
-      using socket = await RawSocket.connect(port);
-      return (await socket.request(`GET ${path}`, { Host: "a", ...headers }))
-        .status;
-    };
-    using open = new DisposableStack();
-    for (let i = 0; i < 5; i++) {
-      const socket = open.use(await RawSocket.connect(port));
-      await socket.write(bodiless());
-    }
-    await eventually(async () => await status("/") === 503);
-    assertEquals(await status("/livez"), 200);
-    assertEquals(await status("/readyz"), 200);
-    using socket = await RawSocket.open(port);
-    await socket.write(frame(TEXT, "still there"));
-    assertEquals((await socket.frame())?.opcode, TEXT);
-    assertEquals(await status("/ws", HANDSHAKE), 101);
+/** Reads until so many responses have begun: frames of the type HEADERS. */
+async function begun(socket: RawSocket, responses: number): Promise<void> {
+  while (responses > 0) {
+    const [high, middle, low, type] = await socket.read(9);
+    await socket.read(high << 16 | middle << 8 | low);
+    if (type === 1) responses--;
+  }
+}
 
-    open.dispose();
-    await eventually(async () => await status("/") === 200);
+test("responses that no peer takes are few, and everything else goes on", async () => {
+  await using server = new Process([...task("server"), "--port=0"], {
+    stderr: "piped",
+  });
+  const port = Number((await server.until(/^Listening on \S+:(\d+)\/\n/))[1]);
+  const status = async (path: string, headers = {}) => {
+    using socket = await RawSocket.connect(port);
+    return (await socket.request(`GET ${path}`, { Host: "a", ...headers }))
+      .status;
+  };
+  using open = new DisposableStack();
+  const floods = await Promise.all(Array.from({ length: 5 }, async () => {
+    const socket = open.use(await RawSocket.connect(port));
+    await socket.write(withoutWindow());
+    return begun(socket, STREAMS);
+  }));
+  await Promise.all(floods);
+  for (const path of ["/", "/healthz", "/metrics", "/livez", "/readyz"]) {
+    assertEquals(await status(path), 200, path);
+  }
+  using socket = await RawSocket.open(port);
+  await socket.write(frame(TEXT, "still there"));
+  assertEquals((await socket.frame())?.opcode, TEXT);
+  server.kill("SIGTERM");
+  assertEquals(await socket.closeCode(), 1001);
+  socket.connection.closeWrite();
+  const [code, stderr] = await Promise.all([server.end(), server.stderr()]);
+  assertEquals(code, 0);
+  // 5 are the first of their connection, and 500 more may wait.
+  const why = "500 responses wait for peers to take them";
+  assertEquals(
+    stderr,
+    `ws-random: refused 1 HTTP request, from 127.0.0.1: ${why}\n` +
+      `ws-random: refused 494 HTTP requests, the last from 127.0.0.1: ${why}\n`,
+  );
+});
+
+test("clients that ask at once are all answered, also more than may wait", () =>
+  withServer({}, async (ws) => {
+    const sockets = await Promise.all(
+      Array.from({ length: 600 }, () => RawSocket.connect(portOf(ws))),
+    );
+    using open = new DisposableStack();
+    for (const socket of sockets) open.use(socket);
+    for (let round = 0; round < 2; round++) {
+      await Promise.all(sockets.map(async (socket) => {
+        const { status, headers } = await socket.request("GET /proof.js", {
+          Host: "a",
+        });
+        assertEquals(status, 200);
+        await socket.read(Number(headers.get("content-length")));
+      }));
+    }
   }));
 
 pureTest("listenError() says what to do", () => {
