@@ -150,4 +150,11 @@ export const EQUAL: Record<
       "what matches anywhere matches at the start",
     ],
   ],
+  "lib/server/handshake.ts": [
+    [
+      "while (end > start && isBlank(end - 1)) end--;",
+      "> -> >=",
+      "of blanks only nothing is left either way",
+    ],
+  ],
 };

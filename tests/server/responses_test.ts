@@ -102,14 +102,16 @@ test("an unknown path gets 404, another method 405, a GET of the endpoint 426", 
     for (
       const path of ["/nothing", "/app.js/", "/static/app.js", "/..%2fx"]
     ) {
-      assertEquals((await get(base + path.slice(1))).status, 404, path);
+      const { status, body } = await get(base + path.slice(1));
+      assertEquals([status, body], [404, `nothing at ${path}\n`]);
     }
     for (const path of ["/", "/app.js", "/healthz", "/metrics"]) {
       for (const method of ["POST", "PUT", "DELETE", "OPTIONS"]) {
-        const { status, headers } = await get(new URL(path, base), {
+        const { status, headers, body } = await get(new URL(path, base), {
           method,
         });
         assertEquals(status, 405, `${method} ${path}`);
+        assertEquals(body, `${method} is not allowed here\n`);
         assertEquals(headers.get("allow"), "GET, HEAD");
       }
     }
