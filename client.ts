@@ -12,22 +12,19 @@ import {
   onTermination,
   runCommand,
 } from "./lib/cli/command.ts";
-import {
-  clientCommand,
-  type ClientOptions,
-  countOf,
-} from "./lib/client/options.ts";
-import { createReport, type Report } from "./lib/client/report.ts";
+import { clientCommand, type ClientOptions } from "./lib/client/options.ts";
+import { intervalRow } from "./lib/client/intervals.ts";
+import { breakOf, createReport, type Report } from "./lib/client/report.ts";
 import { reportText, verdict } from "./lib/client/summary.ts";
-import { longestRequest } from "./lib/client/requests.ts";
-import { type Outcome, Run, UNSPLIT_BYTES } from "./lib/client/run.ts";
+import { longestRequest, UNSPLIT_BYTES } from "./lib/client/plan.ts";
+import { type Outcome, Run } from "./lib/client/run.ts";
 import { histogram, latencyHistogram } from "./lib/client/histogram.ts";
 import { LINES_PROTOCOL } from "./lib/protocol.ts";
 import { Output } from "./lib/client/output.ts";
 import { type Progress, showProgress } from "./lib/client/progress.ts";
 import type { Durations } from "./lib/client/time.ts";
 import { columns, isScreen } from "./lib/client/terminal.ts";
-import { writeAll } from "./lib/lines.ts";
+import { Lines, writeAll } from "./lib/lines.ts";
 import { complain, cut, escapeText, UsageError } from "./lib/text.ts";
 
 /** A limit of `--fail-if` was crossed, and all else is well. */
@@ -52,15 +49,20 @@ const SHOWN_CHARACTERS = 1000;
 export async function runClient(options: ClientOptions): Promise<number> {
   checkOptions(options);
   const interrupted = interruption();
-  const prints = !options.quiet && !options.json;
+  const { json, jsonStream } = options;
+  const prints = !options.quiet && !json && !jsonStream;
   const screen = Deno.stdout.isTerminal();
   const output = new Output(Deno.stdout, {
     onFull: () => run.pause(),
     onEmpty: () => run.resume(),
     onBroken: () => run.stop(),
   });
+  const rows = new Lines(Deno.stderr);
+  const tell = (event: string, data: object) => {
+    if (jsonStream) output.line(JSON.stringify({ event, ...data }));
+  };
   const told = new Set<string>();
-  const run = new Run(options, {
+  const run: Run = new Run(options, {
     onResponse(response) {
       if (prints) output.line(screen ? shown(response) : response);
     },
@@ -69,6 +71,13 @@ export async function runClient(options: ClientOptions): Promise<number> {
       told.add(reason);
       progress?.clear();
       complain(`one connection gave up, others go on: ${reason}`);
+    },
+    onStart: () => tell("start", startOf(run, options)),
+    onBreak: (end) => tell("break", breakOf(end, run.counters.startedAt)),
+    onInterval(interval, index) {
+      tell("interval", interval);
+      const row = intervalRow(interval, index);
+      if (!jsonStream) rows.write(progress ? `\r\x1b[K${row}` : row);
     },
   });
   interrupted.addEventListener("abort", () => run.stop());
@@ -80,26 +89,34 @@ export async function runClient(options: ClientOptions): Promise<number> {
   await Deno.permissions.revoke({ name: "read" }); // `--ca` has been read
   const outcome = await end;
   progress?.stop();
+  await unlessInterrupted(interrupted, rows.written);
   return await conclude(run, outcome, options, output, interrupted);
 }
 
 /** Writes what is left to write, the report last. */
 async function conclude(
-  run: Run,
+  { counters }: Run,
   { failure, stopped }: Outcome,
   options: ClientOptions,
   output: Output,
   interrupted: AbortSignal,
 ): Promise<number> {
-  const report = createReport(run.requests.counters, options, stopped);
-  if (options.json) output.line(await reportJson(report, run));
+  const report = createReport(counters, options, stopped);
+  const { latencies } = counters.times;
+  if (options.json || options.jsonStream) {
+    const whole = { ...report, latencyHistogram: await latencies.toBase64() };
+    output.line(
+      options.json
+        ? JSON.stringify(whole, null, 2)
+        : JSON.stringify({ event: "end", ...whole }),
+    );
+  }
   await unlessInterrupted(interrupted, output.flush());
   if (output.broken) {
     await Promise.race([aborted(interrupted), delay(INTERRUPTION_MS)]);
     if (!interrupted.aborted) return await cannotWrite(output.broken);
   }
   if (failure) await unlessInterrupted(interrupted, complain(failure));
-  const { latencies } = run.requests.counters.times;
   const text = summary(report, options, latencies);
   const bytes = new TextEncoder().encode(text);
   await unlessInterrupted(interrupted, writeAll(Deno.stderr, bytes));
@@ -107,11 +124,14 @@ async function conclude(
   return exitStatus(report);
 }
 
-/** The report with the histogram of its latencies. */
-async function reportJson(report: Report, run: Run): Promise<string> {
-  const { latencies } = run.requests.counters.times;
-  const latencyHistogram = await latencies.toBase64();
-  return JSON.stringify({ ...report, latencyHistogram }, null, 2);
+/** What `--json-stream` tells when the first connection is open. */
+function startOf({ counters }: Run, options: ClientOptions) {
+  const { schema, startedAt, version, url } = createReport(
+    counters,
+    options,
+    false,
+  );
+  return { schema, startedAt, version, url };
 }
 
 function exitStatus({ ok, crossedLimits }: Report): number {
@@ -141,7 +161,7 @@ async function unlessInterrupted(
 }
 
 function progressOf(
-  { open, requests: { counters } }: Run,
+  { open, counters }: Run,
   { duration }: ClientOptions,
 ): Progress {
   const { answered, connections, count } = counters;
@@ -178,7 +198,7 @@ function checkOptions(options: ClientOptions): void {
       "--message: has a line break, which ends a request of a --batch",
     );
   }
-  if (longestRequest(message, countOf(options)) > UNSPLIT_BYTES) {
+  if (longestRequest(options) > UNSPLIT_BYTES) {
     complain(
       `requests over ${UNSPLIT_BYTES} bytes may take 44 ms longer each, ` +
         "by the way that Deno's WebSocket client writes them",
@@ -197,7 +217,10 @@ function summary(
     parts.push(histogram(report.numbers.counts, columns()), "");
     parts.push(latencyHistogram(latencies.values(), columns()), "");
   }
-  if (!options.json && (report.sent > 0 || report.interrupted)) {
+  if (
+    !options.json && !options.jsonStream &&
+    (report.sent > 0 || report.interrupted)
+  ) {
     const [on, off] = isScreen(Deno.stderr) && !Deno.noColor
       ? [`\x1b[${exitStatus(report) === EXIT_OK ? 32 : 31}m`, "\x1b[0m"] // green, red
       : ["", ""];

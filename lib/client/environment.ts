@@ -28,6 +28,8 @@ export interface World {
   connect(): Socket;
   /** Milliseconds of a clock that never goes back. */
   now(): number;
+  /** Milliseconds since 1970. */
+  date(): number;
   /** A number from 0 up to, but not including, 1. */
   random(): number;
   /** Calls back later; the function that it returns cancels that. */
@@ -40,6 +42,7 @@ export function realWorld(options: ClientOptions): World {
     proxy: proxyFor(connectedUrl(options)),
     connect: connector(options),
     now: () => performance.now(),
+    date: Date.now,
     random: Math.random,
     after(milliseconds, callback) {
       const timer = setTimeout(callback, milliseconds);

@@ -41,17 +41,22 @@ export class IntervalCounter {
   end(now: number, open: number, resent: number): Interval {
     const interval = {
       fromMs: this.#fromMs,
-      toMs: now,
+      toMs: round(now),
       answered: this.#latencies.count,
       latencyMs: this.#latencies.percentiles(),
       open,
       resent: resent - this.#resent,
     };
-    this.#fromMs = now;
+    this.#fromMs = interval.toMs;
     this.#resent = resent;
     this.#latencies.reset();
     return interval;
   }
+}
+
+/** To whole microseconds. */
+function round(milliseconds: number): number {
+  return Math.round(milliseconds * 1000) / 1000;
 }
 
 /** From one header of the table to the next, in rows. */

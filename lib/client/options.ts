@@ -140,6 +140,20 @@ export const clientCommand = {
       parse: addHeader,
       help: "send this header with the handshake; may be repeated",
     },
+    interval: {
+      group: OUTPUT,
+      value: "time",
+      parse: time("10ms", "24h"),
+      help: "print a row of figures on stderr each time so long has passed",
+    },
+    jsonStream: {
+      group: OUTPUT,
+      none: false,
+      parse: boolean,
+      help:
+        "print a JSON object a line for the start, each interval and break, " +
+        "and the end, with the report",
+    },
     failIf: {
       group: OUTPUT,
       value: "limit",
@@ -195,14 +209,6 @@ export const clientCommand = {
 
 /** What `ws-random client` takes. */
 export type ClientOptions = Options<typeof clientCommand.flags>;
-
-/** Requests in all where neither these nor the time is limited. */
-const DEFAULT_COUNT = 10_000;
-
-/** Requests in all; `Infinity` if only the time is limited. */
-export function countOf({ count, duration }: ClientOptions): number {
-  return count ?? (duration === undefined ? DEFAULT_COUNT : Infinity);
-}
 
 const {
   url: _url,

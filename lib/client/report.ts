@@ -6,7 +6,8 @@
 
 import { uniformity } from "../../static/proof.js";
 import { crossedLimits } from "./limits.ts";
-import { type Counters, Fate, type Invalid } from "./requests.ts";
+import type { Interval } from "./intervals.ts";
+import { type Break, type Counters, Fate, type Invalid } from "./requests.ts";
 import type { Durations, Percentiles } from "./time.ts";
 import { cut, hideSecrets } from "../text.ts";
 import { VERSION } from "../cli/command.ts";
@@ -18,6 +19,20 @@ const MESSAGE_CHARACTERS = 200;
 /** A few of the percentiles. */
 type Extract = Pick<Percentiles, "p50" | "p99" | "max">;
 
+interface ReportedBreak {
+  atMs: number;
+  reason: string;
+  inFlight: number;
+}
+
+/** A break as the report has it. */
+export function breakOf(
+  { at, reason, inFlight }: Break,
+  startedAt: number,
+): ReportedBreak {
+  return { atMs: round(at - startedAt, 3), reason, inFlight };
+}
+
 /** Ranges of request numbers, counted from 1, both ends included. */
 type Ranges = [first: number, last: number][];
 
@@ -28,7 +43,11 @@ export interface Report {
   ok: boolean;
   /** The limits of `--fail-if` that were crossed, in words. */
   crossedLimits: string[];
+  /** Of this format. */
+  schema: 1;
   version: string;
+  /** When the first connection opened, as an ISO 8601 time; `null` if none did. */
+  startedAt: string | null;
   /** Of the server, without a password. */
   url: string;
   /** The one that the server chose. */
@@ -68,7 +87,7 @@ export interface Report {
   resent: number;
   /** Each end of an open connection that was not the client's own: when, in
    * milliseconds from the start, why, and with how many unanswered requests. */
-  breaks: { atMs: number; reason: string; inFlight: number }[];
+  breaks: ReportedBreak[];
   /** Connections that gave up. */
   gaveUp: number;
   /** Connections opened to replace one that broke. */
@@ -90,6 +109,8 @@ export interface Report {
   /** The longest times in which a request was due and no valid response came, at most
    * ten, and when each began, from the start. */
   pauses: { atMs: number; ms: number }[];
+  /** The parts of the run, with `--interval`. */
+  intervals: Interval[];
   /** The numbers received. */
   numbers: {
     min: number | null;
@@ -153,7 +174,11 @@ export function createReport(
       resent,
       rate: perSecond,
     }),
+    schema: 1,
     version: VERSION,
+    startedAt: Number.isNaN(startedAt)
+      ? null
+      : new Date(counters.startedDate).toISOString(),
     url: hideSecrets(options.url.href),
     subprotocol: counters.subprotocol,
     message: cut(options.message, MESSAGE_CHARACTERS),
@@ -174,10 +199,7 @@ export function createReport(
     firstInvalid: counters.firstInvalid,
     overtaken,
     resent,
-    breaks: counters.breaks.map(({ at, ...rest }) => ({
-      atMs: round(at - startedAt, 3),
-      ...rest,
-    })),
+    breaks: counters.breaks.map((end) => breakOf(end, startedAt)),
     gaveUp: counters.gaveUp,
     reconnects,
     inFlight: counters.inFlight,
@@ -188,6 +210,7 @@ export function createReport(
     handshakeMs: extract(times.handshakes),
     longestPauseMs,
     pauses,
+    intervals: counters.intervals,
     numbers,
   };
 }

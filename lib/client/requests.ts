@@ -7,6 +7,7 @@
  */
 
 import { HIGHEST, parseResponse } from "../../static/proof.js";
+import type { Interval } from "./intervals.ts";
 import { Times } from "./time.ts";
 
 /** What is kept for each request, in one byte: a set of these. */
@@ -65,6 +66,10 @@ export interface Counters {
   /** Connections opened to replace one that broke. */
   reconnects: number;
   breaks: Break[];
+  /** How often a request was sent again, for its connection ended. */
+  resends: number;
+  /** The parts of the run, with `--interval`. */
+  intervals: Interval[];
   /** Connections that gave up. */
   gaveUp: number;
   /** Most requests that were unanswered on one connection at a time. */
@@ -75,6 +80,8 @@ export interface Counters {
   subprotocol: string | null;
   /** When the first connection opened, in milliseconds; `NaN` before. */
   startedAt: number;
+  /** The same in milliseconds since 1970. */
+  startedDate: number;
   /** When each request had its response or, before that, the run ended, in
    * milliseconds. */
   endedAt: number;
@@ -97,11 +104,14 @@ export function createCounters(count: number): Counters {
     connections: 0,
     reconnects: 0,
     breaks: [],
+    resends: 0,
+    intervals: [],
     gaveUp: 0,
     inFlight: 0,
     batch: 0,
     subprotocol: null,
     startedAt: NaN,
+    startedDate: NaN,
     endedAt: NaN,
   };
 }
@@ -119,14 +129,10 @@ export interface Unanswered {
   lost: boolean;
 }
 
-/** The bytes of the longest request: the last one of a billion at most. */
-export function longestRequest(message: string, count: number): number {
-  const last = String(Math.min(count, 1_000_000_000));
-  return new TextEncoder().encode(message.replaceAll("{i}", last)).length;
-}
-
 export class Requests {
   readonly counters: Counters;
+  /** From then on none is new, in milliseconds. */
+  endsAt = Infinity;
   /** While true none is handed out, because stdout is full of responses. */
   paused = false;
   /** Called when one is asked for before it is due. */
@@ -160,7 +166,10 @@ export class Requests {
   takeReturned(): Unanswered | undefined {
     if (this.paused || this.#returned.length === 0) return undefined;
     const request = this.#returned.pop()!;
-    if (!request.lost) this.counters.fates[request.index] |= Fate.resent;
+    if (!request.lost) {
+      this.counters.fates[request.index] |= Fate.resent;
+      this.counters.resends++;
+    }
     return request;
   }
 
@@ -169,7 +178,9 @@ export class Requests {
   takeNew(now: number): number | undefined {
     const { counters } = this;
     if (this.paused || counters.sent === counters.count) return undefined;
-    const late = now - this.dueAt(counters.sent, now);
+    const due = this.dueAt(counters.sent, now);
+    if (due >= this.endsAt) return undefined;
+    const late = now - due;
     if (late < 0) return void this.onEarly();
     if (this.#paced) counters.times.late.add(late);
     if (counters.sent === counters.fates.length) this.#makeRoom();
@@ -204,6 +215,7 @@ export class Requests {
     const { sent, count } = this.counters;
     let first = Infinity;
     if (this.#paced && sent < count) first = this.dueAt(sent, now);
+    if (first >= this.endsAt) first = Infinity;
     for (const { due } of this.#returned) first = Math.min(first, due);
     return first < now ? first : Infinity;
   }

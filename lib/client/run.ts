@@ -8,19 +8,12 @@
 
 import { ClientConnection, type Owner, type Settings } from "./connection.ts";
 import { offered } from "./handshake.ts";
-import { type ClientOptions, countOf } from "./options.ts";
-import { longestRequest, Requests } from "./requests.ts";
+import type { ClientOptions } from "./options.ts";
+import { type Interval, IntervalCounter } from "./intervals.ts";
+import { type Break, type Counters, Requests } from "./requests.ts";
 import { hideSecrets } from "../text.ts";
+import { layOut } from "./plan.ts";
 import { realWorld, type World } from "./environment.ts";
-
-/** The window if none is given, in requests and in bytes of them. A deeper one is
- * hardly faster, and a server may not accept it. */
-const DEFAULT_WINDOW = 1000;
-const DEFAULT_WINDOW_BYTES = 1_048_576;
-
-/** A longer message is written in two parts by Deno's client, and the second
- * waits for the first to be acknowledged if nothing follows: some 44 ms. */
-export const UNSPLIT_BYTES = 1024;
 
 /** The longest time from one tick of the watchdog to the next, in milliseconds. */
 const TICK_MS = 250;
@@ -47,22 +40,12 @@ export interface RunListener {
   onResponse(response: string): void;
   /** A connection gave up, and others go on. */
   onGivenUp(reason: string): void;
-}
-
-/** How many connections, with how many requests in flight on each, and how many of
- * them in a message. */
-function layOut(options: ClientOptions, count: number) {
-  const { message } = options;
-  const connections = Math.min(options.connections, count);
-  const bytes = longestRequest(message, count);
-  const fitting = Math.max(1, Math.floor(DEFAULT_WINDOW_BYTES / bytes));
-  const window = options.window ?? Math.min(DEFAULT_WINDOW, fitting);
-  const batch = Math.floor(UNSPLIT_BYTES / (bytes + 1));
-  return {
-    connections,
-    window: Math.min(window, Math.ceil(count / connections)),
-    batch: Math.max(1, Math.min(options.batch, batch)),
-  };
+  /** The first connection is open. */
+  onStart?(): void;
+  /** An open connection broke. */
+  onBreak?(end: Break): void;
+  /** A part of the run ended, with `--interval`. */
+  onInterval?(interval: Interval, index: number): void;
 }
 
 export class Run implements Owner {
@@ -74,6 +57,7 @@ export class Run implements Owner {
   #listener: RunListener;
   /** How long requests are sent, and connections opened, in milliseconds. */
   #duration: number | undefined;
+  #interval: number | undefined;
   #ramp: number;
   #outcome = Promise.withResolvers<Outcome>();
   /** Cancels what is waited for: it ends with the run. */
@@ -92,8 +76,7 @@ export class Run implements Owner {
     world?: World,
   ) {
     const { message, rate, retries, timeout } = options;
-    const count = countOf(options);
-    const { connections, window, batch } = layOut(options, count);
+    const { count, connections, window, batch } = layOut(options);
     this.world = world ?? realWorld({ ...options, batch });
     const { proxy } = this.world;
     this.settings = {
@@ -109,6 +92,7 @@ export class Run implements Owner {
     this.requests = new Requests(message, count, rate);
     this.requests.onEarly = () => this.#pace();
     this.#duration = options.duration;
+    this.#interval = options.interval;
     this.#ramp = options.ramp;
     this.#listener = listener;
     this.#connections = Array.from(
@@ -116,6 +100,10 @@ export class Run implements Owner {
       () => new ClientConnection(this),
     );
     this.#left = connections;
+  }
+
+  get counters(): Counters {
+    return this.requests.counters;
   }
 
   /** Connections that are open. */
@@ -165,12 +153,38 @@ export class Run implements Owner {
   }
 
   onOpen(): void {
-    const { counters } = this.requests;
+    const { counters } = this;
     if (!Number.isNaN(counters.startedAt)) return;
     counters.startedAt = this.world.now();
-    if (this.#duration !== undefined) {
-      this.after(this.#duration, () => this.#endSending());
+    counters.startedDate = this.world.date();
+    this.#listener.onStart?.();
+    if (this.#interval !== undefined) {
+      counters.times.interval = new IntervalCounter();
+      this.#countIntervals(this.#interval, 1);
     }
+    if (this.#duration === undefined) return;
+    this.requests.endsAt = counters.startedAt + this.#duration;
+    this.after(this.#duration, () => this.#endSending());
+  }
+
+  #countIntervals(length: number, nth: number): void {
+    const end = this.counters.startedAt + nth * length;
+    this.after(Math.max(0, end - this.world.now()), () => {
+      if (this.#state !== "running") return;
+      this.#endInterval();
+      this.#countIntervals(length, nth + 1);
+    });
+  }
+
+  #endInterval(): void {
+    const { times, intervals, startedAt, resends } = this.counters;
+    const now = this.world.now() - startedAt;
+    const interval = times.interval?.end(now, this.open, resends);
+    if (!interval) return;
+    const { fromMs, toMs, answered } = interval;
+    if (fromMs === toMs && answered === 0) return; // nothing at the end
+    intervals.push(interval);
+    this.#listener.onInterval?.(interval, intervals.length - 1);
   }
 
   /** The time is over: waits for what is in flight, until it counts as lost. */
@@ -187,8 +201,8 @@ export class Run implements Owner {
 
   onDone(): void {
     if (this.#state !== "running") return;
+    this.#countTime();
     this.#state = "closing";
-    this.requests.counters.endedAt = this.world.now();
     this.after(CLOSE_MS, () => this.stop());
     this.after(LINGER_MS, () => {
       for (const connection of this.#connections) connection.close();
@@ -196,14 +210,15 @@ export class Run implements Owner {
   }
 
   onBreak(reason: string, inFlight: number): void {
-    const { breaks } = this.requests.counters;
-    breaks.push({ at: this.world.now(), reason, inFlight });
+    const end = { at: this.world.now(), reason, inFlight };
+    this.counters.breaks.push(end);
+    this.#listener.onBreak?.(end);
     this.#sendSoon();
   }
 
   onGone(reason?: string): void {
     if (this.#state === "over") return;
-    if (reason !== undefined) this.requests.counters.gaveUp++;
+    if (reason !== undefined) this.counters.gaveUp++;
     if (--this.#left === 0) {
       this.#end({ stopped: false, failure: reason });
     } else if (reason !== undefined) {
@@ -236,7 +251,7 @@ export class Run implements Owner {
     if (this.#paces) return;
     this.#paces = true;
     const now = this.world.now();
-    const { sent } = this.requests.counters;
+    const { sent } = this.counters;
     const due = this.requests.dueAt(sent, now);
     this.after(Math.max(1, due - now), () => {
       this.#paces = false;
@@ -249,10 +264,11 @@ export class Run implements Owner {
    * one. */
   #countTime(): void {
     const { requests, world } = this;
-    const now = requests.counters.endedAt = world.now();
+    const now = this.counters.endedAt = world.now();
     let due = requests.firstDue(now);
     for (const { firstDue } of this.#connections) due = Math.min(due, firstDue);
-    requests.counters.times.pauses.unanswered(now, due);
+    this.counters.times.pauses.unanswered(now, due);
+    this.#endInterval();
   }
 
   #end(outcome: Outcome): void {

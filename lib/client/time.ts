@@ -6,6 +6,8 @@
  * @module
  */
 
+import type { IntervalCounter } from "./intervals.ts";
+
 /** The percentiles that are told, by their names, in their order. */
 const PERCENTILES = { p50: 50, p90: 90, p99: 99, "p99.9": 99.9, max: 100 };
 
@@ -78,7 +80,7 @@ export class Durations {
 
   /** Forgets all. */
   reset(): void {
-    this.#counts.fill(0);
+    this.#counts.fill(0, 0, bucketOf(Math.round(this.#max * 1000)) + 1);
     this.count = this.#max = 0;
   }
 }
@@ -154,10 +156,13 @@ export class Times {
   /** From the attempt to connect to the open connection. */
   readonly handshakes = new Durations();
   readonly pauses = new Pauses();
+  /** The part of the run that goes on, with `--interval`. */
+  interval?: IntervalCounter;
 
   /** A valid response came to a request that was due then. */
   answered(now: number, due: number): void {
     this.latencies.add(now - due);
+    this.interval?.answered(now - due);
     this.pauses.answered(now, due);
   }
 }

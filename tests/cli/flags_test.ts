@@ -33,6 +33,8 @@ test("without arguments every option has its default", () => {
     connectTo: undefined,
     subprotocol: [],
     header: new Headers(),
+    interval: undefined,
+    jsonStream: false,
     failIf: [],
     quiet: false,
     json: false,

@@ -18,6 +18,7 @@ import {
 export function answered(count: number): Counters {
   const counters = createCounters(count);
   Object.assign(counters, { sent: count, startedAt: 5, endedAt: 2005 });
+  counters.startedDate = Date.UTC(2026, 0, 1);
   Object.assign(counters, { answered: count, connections: 1, inFlight: 3 });
   counters.fates.fill(Fate.answered);
   for (let i = count; i > 0; i--) counters.times.answered(2000, 2000 - i);

@@ -111,6 +111,10 @@ export class Network implements World {
 
   now = (): number => this.#now;
 
+  date(): number {
+    return 1e12 + this.#now;
+  }
+
   random(): number {
     return this.#random(1000) / 1000;
   }
@@ -245,7 +249,8 @@ export class Network implements World {
     const waiting = this.script.texts
       .filter((text) => !this.answered.has(text) && !this.wrong.has(text))
       .filter((text) =>
-        this.sent.has(text) || (this.script.rate !== null && !this.noNew)
+        this.sent.has(text) || (this.script.rate !== null && !this.noNew &&
+          this.due(text) < this.openedAt + (this.script.duration ?? Infinity))
       )
       .map((text) => Math.max(last, this.due(text)));
     const at = Math.min(...waiting);

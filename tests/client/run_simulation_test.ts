@@ -71,6 +71,7 @@ const schedules = fc.record({
   rate: fc.option(fc.constantFrom(3, 20, 1000)),
   duration: fc.option(fc.constantFrom(1, 300, 2000), { freq: 3 }),
   ramp: mostly(0, 100, 2000),
+  interval: fc.option(fc.constantFrom(100, 1000), { freq: 2 }),
   timeout: fc.constantFrom(200, 1000, 3000),
   retries: fc.integer({ min: 0, max: 4 }),
   message: fc.constantFrom("Message {i}", "{i}", "{i}0", "{i} and {i}"),
@@ -83,12 +84,14 @@ const schedules = fc.record({
 type Schedule = typeof schedules extends fc.Arbitrary<infer T> ? T : never;
 
 async function simulate(schedule: Schedule): Promise<void> {
-  const { peers, full, interruptAt, rate, duration, ...rest } = schedule;
+  const { peers, full, interruptAt, rate, duration, interval, ...rest } =
+    schedule;
   const options: ClientOptions = {
     ...parseFlags(clientCommand, []),
     ...rest,
     rate: rate ?? undefined,
     duration: duration ?? undefined,
+    interval: interval ?? undefined,
   };
   const { message } = options;
   const { count } = rest;
@@ -183,6 +186,7 @@ async function simulate(schedule: Schedule): Promise<void> {
   );
   checkBreaks(report, network);
   checkTimes(report, network, endedAt);
+  if (interval !== null) checkIntervals(report, network, endedAt, interval);
   assertEquals(printed.size, network.answered.size);
   assertEquals(counters.answered, network.answered.size);
 
@@ -237,6 +241,37 @@ function checkTimes(report: Report, network: Network, endedAt: number): void {
     );
     assert(same, `no pause of ${ms} ms began at ${atMs}`);
   });
+}
+
+/** The intervals cover the run, and each has what was answered in it. */
+function checkIntervals(
+  { intervals, startedAt }: Report,
+  network: Network,
+  endedAt: number,
+  length: number,
+): void {
+  const duration = endedAt - network.openedAt || 0;
+  // One of no length at the end has what came at the very end.
+  const last = intervals.at(-1);
+  const extra = last && last.fromMs === last.toMs ? 1 : 0;
+  const whole = Math.max(0, Math.ceil(duration / length - 1e-4));
+  assertEquals(intervals.length - extra, whole);
+  assertEquals(startedAt === null, Number.isNaN(network.openedAt));
+  let answered = 0;
+  intervals.forEach((interval, index) => {
+    const { fromMs, toMs } = interval;
+    assert(Math.abs(fromMs - index * length) < 0.001);
+    assert(Math.abs(toMs - Math.min(fromMs + length, duration)) < 0.002);
+    const inside = (first: number, last: number) =>
+      [...network.answeredAt.values()].filter((at) =>
+        at - network.openedAt > first && at - network.openedAt < last
+      ).length;
+    const atLeast = inside(fromMs + 0.002, toMs - 0.002);
+    const atMost = inside(fromMs - 0.002, toMs + 0.002);
+    assert(interval.answered >= atLeast && interval.answered <= atMost);
+    answered += interval.answered;
+  });
+  assertEquals(answered, network.answered.size);
 }
 
 /** The report tells when connections broke, and what that did to the requests. */
