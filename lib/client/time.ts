@@ -116,13 +116,16 @@ export class Pauses {
   /** When the last valid response came, in milliseconds. */
   #answeredAt = -Infinity;
 
+  /** The length that a pause must exceed to be kept. */
+  #least = 0;
+
   /**
    * A valid response came.
    *
    * @param due When its request was due, in milliseconds.
    */
   answered(now: number, due: number): void {
-    this.#add(now, due);
+    this.unanswered(now, due);
     this.#answeredAt = now;
   }
 
@@ -132,18 +135,16 @@ export class Pauses {
    * @param due When the first of them was due, in milliseconds.
    */
   unanswered(now: number, due: number): void {
-    this.#add(now, due);
+    const at = Math.max(this.#answeredAt, due);
+    if (now - at > this.#least) this.#keep({ at, length: now - at });
   }
 
-  #add(now: number, due: number): void {
-    const at = Math.max(this.#answeredAt, due);
-    const length = now - at;
+  #keep(pause: Pause): void {
     const { longest } = this;
-    const least = longest.length < LONGEST ? 0 : longest[LONGEST - 1].length;
-    if (length <= least) return;
-    const place = longest.findIndex((pause) => pause.length < length);
-    longest.splice(place < 0 ? longest.length : place, 0, { at, length });
+    const place = longest.findIndex(({ length }) => length < pause.length);
+    longest.splice(place < 0 ? longest.length : place, 0, pause);
     longest.splice(LONGEST);
+    if (longest.length === LONGEST) this.#least = longest[LONGEST - 1].length;
   }
 }
 
