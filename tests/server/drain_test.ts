@@ -139,10 +139,37 @@ test("while it drains new handshakes get 503 and are told why", async () => {
   const health = await fetch(`${url}healthz`);
   assertEquals(health.status, 503);
   assertEquals((await health.json()).status, "draining");
+  assertEquals(await probe(url, "readyz"), 503);
+  assertEquals(await probe(url, "livez"), 200);
   const metrics = await (await fetch(`${url}metrics`)).text();
   assertMatch(metrics, /refusals_total\{reason="draining"\} 1\n/);
   assertMatch(metrics, /refusals_total\{reason="full"\} 0\n/);
 });
+
+test("--drain-delay: it is not ready, and serves as before", async () => {
+  const { server, url, port } = await serverProcess("--drain-delay=10m");
+  await using _ = server;
+  assertEquals(await probe(url, "readyz"), 200);
+  server.kill("SIGTERM");
+  await eventually(async () => await probe(url, "readyz") === 503);
+  assertEquals(await probe(url, "livez"), 200);
+  assertEquals(await probe(url, "healthz"), 503);
+  using late = await RawSocket.open(port);
+  await late.write(frame(TEXT, "still there"));
+  assertEquals((await late.frame())?.opcode, TEXT);
+  // The next signal ends it at once.
+  const again = setInterval(() => server.kill("SIGTERM"), 100);
+  const code = await server.end();
+  clearInterval(again);
+  assertEquals(code, 143);
+});
+
+/** The status of a path for load balancers. */
+async function probe(url: string, path: string): Promise<number> {
+  const { status, body } = await fetch(`${url}${path}`);
+  await body?.cancel();
+  return status;
+}
 
 test("a signal after that exits at once, but for the echo of the first", async () => {
   const { server, port } = await serverProcess("--grace=600");

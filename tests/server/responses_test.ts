@@ -123,6 +123,15 @@ test("an unknown path gets 404, another method 405, a GET of the endpoint 426", 
     assertEquals(posted.headers.get("allow"), "GET");
   }));
 
+test("/livez and /readyz say yes, without a body", () =>
+  withHttp({}, async (base) => {
+    for (const path of ["livez", "readyz"]) {
+      const { status, headers, body } = await get(`${base}${path}`);
+      assertEquals([status, body], [200, ""], path);
+      assertEquals(headers.get("cache-control"), "no-store");
+    }
+  }));
+
 test("/healthz tells the connections open", () =>
   withHttp({}, async (base, ws) => {
     const health = async () => JSON.parse((await get(`${base}healthz`)).body);
