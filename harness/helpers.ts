@@ -105,7 +105,7 @@ export function next<T extends Event>(
 export async function eventually(
   holds: () => boolean | Promise<boolean>,
 ): Promise<void> {
-  const givenUp = AbortSignal.timeout(60_000);
+  const givenUp = AbortSignal.timeout(120_000);
   while (!await holds()) {
     if (givenUp.aborted) throw new Error(`never came true: ${holds}`);
     await delay(10);

@@ -25,7 +25,7 @@ export type Test = (
 
 /** Against what never ends, not for what is slow: ten times what the slowest test
  * takes on a quiet machine, in seconds. */
-const LIMIT = 180;
+const LIMIT = 300;
 
 /** When a test is ended from another thread, as a multiple of its limit. */
 const STUCK = 1.25;
