@@ -8,35 +8,28 @@ import { VERSION } from "../cli/command.ts";
 import { CLOSE } from "../protocol.ts";
 import { REFUSAL_REASONS, type RefusalReason } from "./handshake.ts";
 
-/** A counter for each value of a label. */
+/** Counters that differ in a label: where each is in the memory of a worker. */
 interface Family<Value extends string = string> {
   name: string;
   /** What is counted. */
   help: string;
-  /** `{code="1000"}`, say, by the value. */
-  labels: Record<Value, string>;
-  /** Where each is in the memory of a worker, by the value. */
+  label: string;
   at: Record<Value, number>;
 }
 
 /** How many counters there are. */
 let length = 0;
 
-/** Takes a family's part of the memory of a worker. Without a label there is one
- * counter, by the name of "". */
+/** Takes a family's part of the memory. Without a label it has one counter, "". */
 function family<Value extends string>(
   name: string,
   help: string,
   label = "",
   values: readonly Value[] = ["" as Value],
 ): Family<Value> {
-  const labels = {} as Record<Value, string>;
   const at = {} as Record<Value, number>;
-  for (const value of values) {
-    labels[value] = label && `{${label}="${value}"}`;
-    at[value] = length++;
-  }
-  return { name: `ws_random_${name}`, help, labels, at };
+  for (const value of values) at[value] = length++;
+  return { name: `ws_random_${name}`, help, label, at };
 }
 
 /** The close codes that RFC 6455 section 7.4.1 names, and `other` for the rest,
@@ -127,11 +120,6 @@ export class Metrics {
     return this.#sum(REQUESTS);
   }
 
-  /** Handshakes refused for this reason. */
-  refusals(reason: RefusalReason): number {
-    return this.#sum(REFUSALS[reason]);
-  }
-
   /** Connections closed with this code. */
   closes(code: number): number {
     return this.#sum(CLOSES[closeLabel(code)]);
@@ -184,12 +172,11 @@ export class Metrics {
 
   /** All of them as Prometheus text. */
   toString(): string {
+    const sample = ({ name, label }: Family, value: string, at: number) =>
+      `${name}${label && `{${label}="${value}"}`} ${this.#sum(at)}`;
     const counters = Object.values<Family>(FAMILIES).flatMap((each) => [
       ...head(each.name, "counter", each.help),
-      ...Object.entries(each.at)
-        .map(([value, at]) =>
-          `${each.name}${each.labels[value]} ${this.#sum(at)}`
-        ),
+      ...Object.entries(each.at).map(([value, at]) => sample(each, value, at)),
     ]);
     return [
       ...gauge(
