@@ -7,6 +7,7 @@ import {
   pureTest,
   test,
   testIf,
+  testOnLinux,
   withServer,
 } from "../../harness/helpers.ts";
 import { isExempt } from "../../lib/client/proxy.ts";
@@ -86,24 +87,34 @@ testIf(!missing("openssl", "version"))(
   },
 );
 
-test("a failure names the proxy, without its password, unless NO_PROXY names the host", async () => {
+test("a failure names the proxy, without its password", async () => {
   const target = "ws://server.invalid:9000/";
-  const proxied = await client([target], { HTTP_PROXY: NO_PROXY });
+  const { stderr } = await client([target], { HTTP_PROXY: NO_PROXY });
   assertEquals(
-    proxied.stderr,
+    stderr,
     `ws-random: cannot reach ${target} through the proxy http://me:***@127.0.0.1:9 ($HTTP_PROXY): no TCP connection (is the server running?)\n`,
   );
-  for (const exempt of ["invalid", ".invalid", "a,*", "server.invalid"]) {
-    const { stderr } = await client([target], {
-      HTTP_PROXY: NO_PROXY,
-      NO_PROXY: exempt,
-    });
-    assertEquals(
-      stderr,
-      `ws-random: cannot reach ${target}: no address is known for its host name\n`,
-    );
-  }
 });
+
+testOnLinux("NO_PROXY exempts hosts", () =>
+  withServer({}, async (url) => {
+    // Linux takes it for this machine, Deno and the client do not.
+    const target = url.replace("127.0.0.1", "0.0.0.0");
+    for (
+      const [exempt, status] of [
+        ["0.0.0.0", 0],
+        ["a,0.0.0.0/8", 0],
+        ["1.0.0.0/8", 1],
+      ] as const
+    ) {
+      const { code, stderr } = await client([target], {
+        HTTP_PROXY: NO_PROXY,
+        NO_PROXY: exempt,
+      });
+      assertEquals(code, status, stderr);
+      assertEquals(stderr.includes("$HTTP_PROXY"), status === 1, stderr);
+    }
+  }));
 
 test("a proxy that wants a password or cannot connect is told", async () => {
   for (
