@@ -134,7 +134,8 @@ function startOf({ counters }: Run, options: ClientOptions) {
   return { schema, startedAt, version, url };
 }
 
-function exitStatus({ ok, crossedLimits }: Report): number {
+/** The exit status that a report means. */
+export function exitStatus({ ok, crossedLimits }: Report): number {
   if (!ok) return EXIT_FAILURE;
   return crossedLimits.length > 0 ? EXIT_LIMIT : EXIT_OK;
 }

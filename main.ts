@@ -4,10 +4,12 @@
  * @module
  */
 
-import { main as client, runClient } from "./client.ts";
+import { exitStatus, main as client, runClient } from "./client.ts";
 import { EXIT_OK, EXIT_USAGE, runCommand, VERSION } from "./lib/cli/command.ts";
 import { closest, type Command, defaults } from "./lib/cli/flags.ts";
+import { mergeCommand, mergeReports, readReports } from "./lib/client/merge.ts";
 import { clientCommand, demoCommand } from "./lib/client/options.ts";
+import { reportText, verdict } from "./lib/client/summary.ts";
 import { serverCommand } from "./lib/server/options.ts";
 import { complain } from "./lib/text.ts";
 import { main as server, startServer } from "./server.ts";
@@ -28,10 +30,24 @@ function demo(args: string[]): Promise<number> {
   });
 }
 
+/** `ws-random merge`: several reports become one. */
+function merge(args: string[]): Promise<number> {
+  return runCommand(mergeCommand, args, async ({ file, json }) => {
+    const report = await mergeReports(await readReports(file));
+    console.log(
+      json
+        ? JSON.stringify(report, null, 2)
+        : `${reportText(report)}\n\n${verdict(report)}`,
+    );
+    return exitStatus(report);
+  });
+}
+
 const COMMANDS: [Command, (args: string[]) => Promise<number>][] = [
   [serverCommand, server],
   [clientCommand, client],
   [demoCommand, demo],
+  [mergeCommand, merge],
 ];
 
 const HELP = [

@@ -154,8 +154,9 @@ function readArguments(
   const given = new Map(
     [...named].map(([option, { name }]) => [name, options[option]]),
   );
-  for (const [name, { positional }] of entries) {
-    if (positional) given.set(name, positionals.splice(0, 1));
+  for (const [name, { positional, none }] of entries) {
+    const most = none === undefined ? 1 : Infinity; // it may be repeated
+    if (positional) given.set(name, positionals.splice(0, most));
   }
   if (positionals.length > 0) {
     faults.push(`unexpected argument ${quoted(positionals[0])}`);

@@ -35,7 +35,8 @@ export function helpText({ name, summary, flags }: Command): string {
   }
   const positionals = Object.entries(flags)
     .filter(([, { positional }]) => positional)
-    .map(([name]) => ` [${name}]`).join("");
+    .map(([name, { none }]) => ` [${name}]${none === undefined ? "" : "…"}`)
+    .join("");
   return [
     summary,
     "",

@@ -13,6 +13,9 @@ import { cut, hideSecrets } from "../text.ts";
 import { VERSION } from "../cli/command.ts";
 import type { ClientOptions } from "./options.ts";
 
+/** The version of the report's format: another one where a name or unit is another. */
+export const SCHEMA = 1;
+
 /** How much of `--message` the report repeats. */
 const MESSAGE_CHARACTERS = 200;
 
@@ -43,8 +46,8 @@ export interface Report {
   ok: boolean;
   /** The limits of `--fail-if` that were crossed, in words. */
   crossedLimits: string[];
-  /** Of this format. */
-  schema: 1;
+  /** {@linkcode SCHEMA} */
+  schema: number;
   version: string;
   /** When the first connection opened, as an ISO 8601 time; `null` if none did. */
   startedAt: string | null;
@@ -174,7 +177,7 @@ export function createReport(
       resent,
       rate: perSecond,
     }),
-    schema: 1,
+    schema: SCHEMA,
     version: VERSION,
     startedAt: Number.isNaN(startedAt)
       ? null
@@ -249,7 +252,8 @@ function extract(durations: Durations): Extract {
   return { p50, p99, max };
 }
 
-function describeNumbers(counts: number[]) {
+/** The figures of numbers, and the verdict of whether they are uniform. */
+export function describeNumbers(counts: number[]) {
   const total = counts.reduce((sum, n) => sum + n, 0);
   const sum = counts.reduce((sum, n, index) => sum + n * (index + 1), 0);
   const { chiSquare, pValue, verdict, text } = uniformity(counts);
@@ -266,6 +270,6 @@ function describeNumbers(counts: number[]) {
   };
 }
 
-function round(value: number, digits: number): number {
+export function round(value: number, digits: number): number {
   return Number(value.toFixed(digits));
 }

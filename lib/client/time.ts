@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { JsHistogram } from "hdr-histogram-js";
 import type { IntervalCounter } from "./intervals.ts";
 
 /** The percentiles that are told, by their names, in their order. */
@@ -32,22 +33,29 @@ export class Durations {
   /** The longest, in milliseconds. */
   #max = 0;
 
-  /** @param milliseconds From 0 up to two years. */
-  add(milliseconds: number): void {
-    this.#counts[bucketOf(Math.round(milliseconds * 1000))]++;
-    this.count++;
+  /**
+   * @param milliseconds From 0 up to two years.
+   * @param count How often it came.
+   */
+  add(milliseconds: number, count = 1): void {
+    this.#counts[bucketOf(Math.round(milliseconds * 1000))] += count;
+    this.count += count;
     if (milliseconds > this.#max) this.#max = milliseconds;
   }
 
-  /** Each the smallest that so many of them do not exceed. */
-  percentiles(): Percentiles {
+  /**
+   * Each the smallest that so many of them do not exceed.
+   *
+   * @param max The longest, in milliseconds, if it is known better.
+   */
+  percentiles(max = this.#max): Percentiles {
     let bucket = -1;
     let seen = 0;
     const named = Object.entries(PERCENTILES).map(([name, percent]) => {
       if (this.count === 0) return [name, null];
       const rank = Math.ceil(this.count * percent / 100);
       while (seen < rank) seen += this.#counts[++bucket];
-      const milliseconds = Math.min(longestOf(bucket) / 1000, this.#max);
+      const milliseconds = Math.min(longestOf(bucket) / 1000, max);
       return [name, Number(milliseconds.toFixed(3))];
     });
     return Object.fromEntries(named);
@@ -69,6 +77,23 @@ export class Durations {
       histogram.recordValueWithCount(microseconds, count);
     }
     return encodeIntoCompressedBase64(histogram);
+  }
+
+  /**
+   * Adds what {@linkcode toBase64} returned.
+   *
+   * @throws {Error} If it is something else.
+   */
+  async addBase64(text: string): Promise<void> {
+    const { decodeFromCompressedBase64 } = await import("hdr-histogram-js");
+    const { recordedValuesIterator: iterator } = decodeFromCompressedBase64(
+      text,
+    ) as JsHistogram;
+    iterator.reset();
+    while (iterator.hasNext()) {
+      const { valueIteratedTo, countAtValueIteratedTo } = iterator.next();
+      this.add(valueIteratedTo / 1000, countAtValueIteratedTo);
+    }
   }
 
   /** The values, each of them once, the shortest first, and how often it came. */
@@ -107,7 +132,7 @@ export interface Pause {
 }
 
 /** How many pauses are kept. */
-const LONGEST = 10;
+export const LONGEST = 10;
 
 /** The longest pauses of a run. */
 export class Pauses {
