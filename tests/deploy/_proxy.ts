@@ -5,11 +5,13 @@
  * @module
  */
 
+import { assertEquals } from "@std/assert";
 import {
   freePort,
   Process,
   type Result,
   ROOT,
+  run,
   runClient,
   serverProcess,
 } from "../../harness/process.ts";
@@ -28,6 +30,11 @@ export interface Proxy {
   adapt?(config: string): string;
   /** Turns the file into one that ends TLS, by what it has in comments. */
   withTls(config: string, cert: string, key: string): Promise<string> | string;
+  /** What makes it take its file anew: a command, or another process that takes its
+   * place. */
+  reload(folder: string, pid: number): { run: string[] } | { start: string[] };
+  /** Whether a reload, in the end, cuts the connections of before. */
+  reloadCuts: boolean;
   /** How many handshakes may be refused in a second while one server drains: 0 if
    * the proxy asks the other one by itself. */
   refusals: number;
@@ -38,6 +45,8 @@ export interface Running {
   /** Where it listens. */
   port: number;
   servers: { server: Process; port: number }[];
+  /** Changes its file and tells it so; it may take a moment. */
+  reload(change: (config: string) => string): Promise<void>;
 }
 
 /** What differs from the shipped file and the server's defaults. */
@@ -65,16 +74,41 @@ export async function withProxy(
     .replaceAll(/127\.0\.0\.1:(8000|8443)/g, `127.0.0.1:${port}`)
     .replaceAll("127.0.0.1:8001", `127.0.0.1:${servers[0].port}`)
     .replaceAll("127.0.0.1:8002", `127.0.0.1:${servers[1].port}`);
-  await Deno.writeTextFile(`${folder}/${proxy.file}`, config);
+  const file = `${folder}/${proxy.file}`;
+  await Deno.writeTextFile(file, config);
   const { command, env } = proxy.command(folder);
+  const processes: Process[] = [];
+  const start = (command: string[]) =>
+    processes.push(new Process(command, { env, stderr: "null" }));
+  const reload = async (change: (config: string) => string) => {
+    await Deno.writeTextFile(file, change(config));
+    const how = proxy.reload(folder, processes.at(-1)!.pid);
+    if ("start" in how) {
+      start(how.start);
+      return;
+    }
+    const { code, stderr } = await run(how.run, { env });
+    assertEquals(code, 0, stderr);
+  };
   try {
-    await using _ = new Process(command, { env, stderr: "null" });
+    start(command);
     await eventually(() => listens(port));
-    await use({ port, servers });
+    await use({ port, servers, reload });
   } finally {
+    for (const process of processes) await end(process);
     for (const { server } of servers) await server[Symbol.asyncDispose]();
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/** Ends it with all its workers, which would outlive a SIGKILL. */
+async function end(process: Process): Promise<void> {
+  try {
+    process.kill("SIGTERM");
+  } catch {
+    // it has ended by itself
+  }
+  await process.end();
 }
 
 function listens(port: number): Promise<boolean> {
@@ -84,9 +118,13 @@ function listens(port: number): Promise<boolean> {
   }, () => false);
 }
 
-/** As much load as the client can make: 100 connections and no `--rate`. */
-export function load(port: number, count: string): Promise<Result> {
-  const args = ["--json", "-n", count, "-c", "100", "--timeout", "60"];
+/** As much load as the client can make: so many connections and no `--rate`. */
+export function load(
+  port: number,
+  count: string,
+  connections = 100,
+): Promise<Result> {
+  const args = ["--json", "-n", count, "-c", `${connections}`, "--timeout=60"];
   return runClient(`ws://127.0.0.1:${port}/ws`, ...args);
 }
 

@@ -1,6 +1,7 @@
 import { missing } from "../../harness/process.ts";
 import { testProxy } from "./_every_proxy.ts";
 import type { Proxy } from "./_proxy.ts";
+import { testReload } from "./_reload.ts";
 import { testIf } from "../../harness/helpers.ts";
 
 const test = testIf(!missing("caddy", "version"));
@@ -10,11 +11,23 @@ const CADDY: Proxy = {
   file: "Caddyfile",
   command: (folder) => ({
     command: ["caddy", "run", "--config", `${folder}/Caddyfile`],
-    env: { HOME: folder, XDG_CONFIG_HOME: folder, XDG_DATA_HOME: folder },
+    env: {
+      HOME: folder,
+      XDG_CONFIG_HOME: folder,
+      XDG_DATA_HOME: folder,
+      ADMIN: `unix/${folder}/admin`,
+    },
   }),
+  reload: (folder) => ({
+    run: ["caddy", "reload", "--config", `${folder}/Caddyfile`],
+  }),
+  reloadCuts: true,
   // Or it listens on port 2019 too, and on port 80 to send browsers to https.
   adapt: (config) =>
-    config.replace("{\n", "{\n\tadmin off\n\tauto_https disable_redirects\n"),
+    config.replace(
+      "{\n",
+      "{\n\tadmin {$ADMIN}\n\tauto_https disable_redirects\n",
+    ),
   withTls: (config, cert, key) =>
     config
       .replaceAll("http://127.0.0.1:8000", "https://127.0.0.1:8443")
@@ -25,3 +38,4 @@ const CADDY: Proxy = {
 };
 
 testProxy(CADDY, test);
+testReload(CADDY, test);

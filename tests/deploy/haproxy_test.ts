@@ -3,15 +3,23 @@ import { missing, ROOT, run } from "../../harness/process.ts";
 import { eventually, next, testIf } from "../../harness/helpers.ts";
 import { testProxy, testSilence } from "./_every_proxy.ts";
 import { busyCore, load, type Proxy, withProxy } from "./_proxy.ts";
+import { testReload } from "./_reload.ts";
 
 const test = testIf(!missing("haproxy", "-v"));
+
+const command = (
+  folder: string,
+) => ["haproxy", "-db", "-f", `${folder}/haproxy.cfg`];
 
 const HAPROXY: Proxy = {
   name: "HAProxy",
   file: "haproxy.cfg",
   command: (folder) => ({
-    command: ["haproxy", "-db", "-f", `${folder}/haproxy.cfg`],
+    command: command(folder),
   }),
+  // It tells the old process to go on with what it has, and no more.
+  reload: (folder, pid) => ({ start: [...command(folder), "-sf", `${pid}`] }),
+  reloadCuts: false,
   async withTls(config, cert, key) {
     const both = `${cert}.both`;
     const pem = await Deno.readTextFile(cert) + await Deno.readTextFile(key);
@@ -26,6 +34,7 @@ const HAPROXY: Proxy = {
 
 testProxy(HAPROXY, test);
 testSilence(HAPROXY, test);
+testReload(HAPROXY, test);
 
 test("HAProxy keeps the connections of a server that stands still until its checks fail", () =>
   withProxy(HAPROXY, async ({ port, servers }) => {

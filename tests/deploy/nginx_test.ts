@@ -1,16 +1,18 @@
 import { missing } from "../../harness/process.ts";
 import { testProxy, testSilence } from "./_every_proxy.ts";
 import type { Proxy } from "./_proxy.ts";
+import { testReload } from "./_reload.ts";
 import { testIf } from "../../harness/helpers.ts";
 
 const test = testIf(!missing("nginx", "-v"));
 
-/** As much of Debian's nginx.conf as there must be around the file, writing to
- * its folder only, in one process. */
+/** As much of Debian's nginx.conf as there must be around the file, writing to its
+ * folder only; and how long its old workers may go on after a reload. */
 const AROUND = `
 daemon off;
-master_process off;
+user root;
 pid nginx.pid;
+worker_shutdown_timeout 1s;
 events {
     worker_connections 1000;
 }
@@ -25,14 +27,19 @@ http {
 }
 `;
 
+const command = (
+  folder: string,
+) => ["nginx", "-p", folder, "-c", "around.conf", "-e", "stderr"];
+
 const NGINX: Proxy = {
   name: "nginx",
   file: "nginx.conf",
   command(folder) {
     Deno.writeTextFileSync(`${folder}/around.conf`, AROUND);
-    const files = ["-p", folder, "-c", "around.conf", "-e", "stderr"];
-    return { command: ["nginx", ...files] };
+    return { command: command(folder) };
   },
+  reload: (folder) => ({ run: [...command(folder), "-s", "reload"] }),
+  reloadCuts: true,
   withTls: (config, cert, key) =>
     config
       .replace(/^ +listen 127.0.0.1:8000;\n/m, "")
@@ -44,3 +51,4 @@ const NGINX: Proxy = {
 
 testProxy(NGINX, test);
 testSilence(NGINX, test);
+testReload(NGINX, test);
