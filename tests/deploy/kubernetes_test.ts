@@ -207,20 +207,27 @@ test("a server with the options of its pods answers while it is no longer ready"
   assertMatch(new TextDecoder().decode(response), /^late \d+$/);
 });
 
-test("a client with the options of the Job's pods prints its report alone", async () => {
+test("clients with the options of the Job's pods print what can be merged", async () => {
   const [job] = await load();
   const { container } = pods(job);
   const { server, url } = await serverProcess();
   await using _ = server;
   const [, , ...args] = container.args!;
-  const { code, stdout, stderr } = await runClient(
-    url.replace(/^http(.*)/, "ws$1ws"),
-    ...args.map((arg) =>
-      arg.replace("$(INDEX)", "3").replace(/(?<=^--count=).*/, "2000")
-    ),
-  );
-  assertEquals([code, stderr], [0, ""]);
-  const report = JSON.parse(stdout);
-  assertEquals(report.answered, 2000);
-  assertEquals(report.message, "Pod 3 message {i}");
+  const logs = await Promise.all(["0", "1"].map(async (index) => {
+    const { code, stdout, stderr } = await runClient(
+      url.replace(/^http(.*)/, "ws$1ws"),
+      ...args.map((arg) =>
+        arg.replace("$(INDEX)", index).replace(/(?<=^--count=).*/, "2000")
+      ),
+    );
+    assertEquals([code, stderr], [0, ""]); // a pod's log has both
+    assertEquals(JSON.parse(stdout).message, `Pod ${index} message {i}`);
+    const log = await Deno.makeTempFile();
+    await Deno.writeTextFile(log, stdout);
+    return log;
+  }));
+  const { code, stdout, stderr } = await run([...task("merge"), ...logs]);
+  for (const log of logs) await Deno.remove(log);
+  assertEquals(code, 0, stderr);
+  assertMatch(stdout, /4000 of 4000 requests answered exactly once/);
 });
