@@ -48,6 +48,8 @@ test("createReport() names what is missing, sent or not", () => {
   const { ok, missing, missingRequests } = report(some);
   assertEquals([ok, missing], [false, 14]);
   assertEquals(missingRequests, [[3, 5], [17, 17], [991, 1000]]);
+  some.fates.fill(0, 988); // the last two that were sent
+  assertEquals(report(some).missingRequests.at(-1), [989, 1000]);
 });
 
 test("createReport() counts a request with two accepted responses as missing, whatever was counted", () => {
@@ -108,4 +110,29 @@ test("createReport() has no NaN when nothing was answered", () => {
 test("createReport() hides a password", () => {
   const { url } = report(answered(100), false, "wss://me:secret@example.com/");
   assertEquals(url, "wss://me:***@example.com/");
+});
+
+test("createReport() repeats what was asked for, and rounds", () => {
+  const run = answered(300);
+  run.endedAt = run.startedAt + 300.12345;
+  run.times.late.add(7);
+  run.times.pauses.unanswered(2505.12345, 2105.05678);
+  run.breaks.push({ at: 5.12345, reason: "closed with 1001", inFlight: 1 });
+  const given = report(
+    run,
+    false,
+    ...["--window=7", "--rate=5", "--duration=3s", "--fail-if=late>5ms"],
+    `--message=${"x".repeat(300)}`,
+  );
+  const { schema, window, rate, durationMs, message, crossedLimits } = given;
+  assertEquals([schema, window, rate, durationMs], [1, 7, 5, 3000]);
+  assertEquals([message.length, crossedLimits.length], [200, 1]);
+  assertEquals([given.seconds, given.perSecond], [0.3, 999.6]);
+  assertEquals(given.breaks[0].atMs, 0.123);
+  assertEquals(given.pauses[0], { atMs: 2100.057, ms: 400.067 });
+
+  const { window: most, rate: fast, durationMs: long } = report(run);
+  assertEquals([most, fast, long], [null, null, null]);
+  run.endedAt = run.startedAt;
+  assertEquals(report(run).perSecond, 0);
 });
