@@ -86,7 +86,7 @@ export async function runClient(options: ClientOptions): Promise<number> {
   const progress = isScreen(Deno.stderr) && !(prints && screen)
     ? showProgress(() => progressOf(run, options))
     : undefined;
-  await Deno.permissions.revoke({ name: "read" }); // `--ca` has been read
+  await Deno.permissions.revoke({ name: "read" }); // all files have been read
   const outcome = await end;
   progress?.stop();
   await unlessInterrupted(interrupted, rows.written);
