@@ -144,22 +144,22 @@ export class Connection {
    *
    * @param {number} failures */
   async #probed(failures) {
-    const answered = new AbortController();
+    let answered = false;
     for (;; failures++) {
       const most = Math.min(DELAY_MS * 2 ** failures, MAX_DELAY_MS);
       await new Promise((resolve) => {
         this.#end = resolve;
-        answered.signal.onabort = resolve;
         setTimeout(resolve, most * (0.5 + Math.random() / 2));
       });
-      if (answered.signal.aborted) return;
-      const timeout = AbortSignal.timeout(PROBE_MS);
-      const signal = AbortSignal.any([answered.signal, timeout]);
+      if (answered) return;
+      const signal = AbortSignal.timeout(PROBE_MS);
       fetch("healthz", { cache: "no-store", signal })
         .then(({ status }) => status < 500, () => false) // 503 while it drains
         .then((up) => {
-          if (up) answered.abort();
-          else if (!answered.signal.aborted) this.#become("offline");
+          if (answered) return;
+          answered = up;
+          if (up) this.#end(ANEW);
+          else this.#become("offline");
         });
     }
   }
