@@ -9,7 +9,7 @@ import { serverProcess } from "../harness/process.ts";
 
 const FOLDER = new URL(".", import.meta.url).pathname;
 /** Down to the end of the first card. */
-const PHONE = { width: 390, height: 370 };
+const PHONE = { width: 390, height: 422 };
 const DESKTOP = { width: 1280, height: 800 };
 
 const { server, url } = await serverProcess();
