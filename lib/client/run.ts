@@ -192,7 +192,9 @@ export class Run implements Owner {
     this.requests.endSending();
     if (this.requests.done) return this.onDone();
     const { timeout, tick } = this.settings;
-    this.after(timeout + 2 * tick, () => this.#end({ stopped: false }));
+    this.after(timeout + 2 * tick, () => {
+      if (this.#state === "running") this.#end({ stopped: false });
+    });
   }
 
   onResponse(response: string): void {

@@ -105,8 +105,8 @@ export class Connection implements Socket {
   }
 
   /** Something arrives, in order. */
-  #later(arrive: () => void): void {
-    const at = this.#network.now() + this.#peer.latency;
+  #later(arrive: () => void, delay = 0): void {
+    const at = this.#network.now() + this.#peer.latency + delay;
     this.#lastArrival = Math.max(this.#lastArrival, at);
     this.#network.schedule(this.#lastArrival - this.#network.now(), () => {
       if (this.state !== "closed") arrive();
@@ -173,7 +173,10 @@ export class Connection implements Socket {
     for (
       const message of together ? [responses] : responses.map((one) => [one])
     ) {
-      if (message.length > 0) this.#later(() => this.#deliver(message));
+      if (message.length === 0) continue;
+      // What follows a response may arrive a little later.
+      const delay = message[0] === MALFORMED ? 2 : 0;
+      this.#later(() => this.#deliver(message), delay);
     }
   }
 
@@ -196,21 +199,26 @@ export class Connection implements Socket {
   }
 
   close(): void {
-    if (this.state !== "closed" && !this.closing && !this.#network.over) {
-      this.#checkPatience();
-      const silent = this.waited >= this.#network.script.timeout;
-      const unasked = this.protocol === "unheard.of" || this.extensions !== "";
-      assert(
-        silent || this.#echoes || unasked,
-        "the client closed a good connection",
-      );
-      if (!unasked) {
-        this.#network.onEnd(this, 0, this.#echoes ? "echoes" : "silent");
-      }
+    const unasked = this.protocol === "unheard.of" || this.extensions !== "";
+    if (this.state !== "closed" && !this.closing && !unasked) {
+      this.#checkClose();
     }
     this.closing = true;
     if (this.state === "open" && this.#peer.answersClose) {
       this.#later(() => this.#end(1000));
+    }
+  }
+
+  /** The client has a reason to close, and does not do it too soon. */
+  #checkClose(): void {
+    const { done, over, script, settledAt, stopped, now } = this.#network;
+    if (!over) {
+      this.#checkPatience();
+      const silent = this.waited >= script.timeout;
+      assert(silent || this.#echoes, "the client closed a good connection");
+      this.#network.onEnd(this, 0, this.#echoes ? "echoes" : "silent");
+    } else if (this.state === "open" && done && !stopped) {
+      assert(now() >= settledAt + LINGER, "what came last may be missed");
     }
   }
 
@@ -230,6 +238,9 @@ export class Connection implements Socket {
     );
   }
 }
+
+/** How long the client listens after the last response, in milliseconds. */
+const LINGER = 5;
 
 /** A frame that breaks the protocol, among responses. */
 const MALFORMED = Symbol();

@@ -75,6 +75,8 @@ export class Network implements World {
   /** When each request was first sent, and when each was answered, in order. */
   sentAt = new Map<string, number>();
   answeredAt = new Map<string, number>();
+  /** When the last response came, valid or wrong. */
+  settledAt = -Infinity;
   /** How long it took each connection to open. */
   handshakes: number[] = [];
   invalid = 0;
@@ -261,7 +263,10 @@ export class Network implements World {
 
   /** What a response means, by the rules. */
   onResponse(response: unknown, outstanding: Outstanding[]): void {
-    const take = (place: number) => outstanding.splice(place, 1)[0].request;
+    const take = (place: number) => {
+      this.settledAt = this.#now;
+      return outstanding.splice(place, 1)[0].request;
+    };
     const place = outstanding.findIndex(({ request }) =>
       response === `${request} 7`
     );
