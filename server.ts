@@ -111,7 +111,7 @@ class RunningServer implements Server {
       options,
       metrics,
       notices: this.#notices,
-      backlog: new Backlog(options.maxBacklog),
+      backlog: new Backlog(options.maxBacklog, options.idleTimeout),
     };
     this.#listener = new Listener(
       options,

@@ -1,6 +1,6 @@
 /**
  * One connection of the server, from its handshake until it is over: the only
- * owner of its state, its timer and what waits for its peer.
+ * owner of its state and its timer.
  *
  * @module
  */
@@ -18,10 +18,15 @@ import { plural } from "../text.ts";
  * reads the 101, nor for one that does not answer a close frame. */
 const HANDSHAKE_MS = 5000;
 
+/** How long a peer may take for the rest of its opening handshake when the server
+ * shuts down, in milliseconds: one that is still there takes a few. */
+const LATE_HANDSHAKE_MS = 1000;
+
 /** A peer is quiet when it has sent nothing for this long, in milliseconds. A connection
  * is closed then and not before: a message that arrives after `close()` makes Deno drop
- * the connection, and the peer does not get the close frame. With 50 ms, 4 of 8 runs of
- * the page were dropped, since it pauses to draw. */
+ * the connection, and the peer does not get the close frame
+ * (https://github.com/denoland/deno/issues/21642 is about the same code). With 50 ms,
+ * 4 of 8 runs of the page were dropped, since it pauses to draw. */
 const QUIET_MS = 250;
 
 /** The same for a peer at fault, in milliseconds. It does not know and goes on, and a
@@ -32,23 +37,34 @@ const FAULT_QUIET_MS = 1000;
 /** How long a peer at fault may go on sending, in milliseconds. */
 const FAULT_MS = 5000;
 
-/** Deno has delivered what has arrived within this, in milliseconds. */
-const SETTLE_MS = 50;
+/** How many messages of a peer may be ignored before its connection is closed, quiet or
+ * not; one that does not read may also send one for each response that it is still
+ * to read. Deno delivers what is ignored so fast that four peers kept all others
+ * waiting for up to 26 s. */
+const MAX_IGNORED = 1000;
 
-/** How long a peer may take for the rest of its opening handshake when the server
- * shuts down, in milliseconds: one that is still there takes a few. */
-const LATE_HANDSHAKE_MS = 1000;
+/** In how many timers each wait is cut, so that the event loop turns as often before
+ * a peer is judged: what it did may still be unread when the machine is busy. */
+const TURNS = 10;
 
 /**
  * - `opening`: the 101 is on its way
- * - `open`: each request is answered
- * - `draining`: each request is answered, and once the peer is quiet it is closed
- * - `deaf`: no request is answered any more, because the peer broke a rule or asked on
- *   and on while the server drained; once the peer is quiet it is closed
+ * - `open`: requests are answered, unless it is leaving without answers
  * - `closing`: the close frame was sent
- * - `over`: it is no longer counted as open
  */
-type State = "opening" | "open" | "draining" | "deaf" | "closing" | "over";
+type State = "opening" | "open" | "closing";
+
+/** How this side ends a connection. */
+interface Leaving {
+  code: number;
+  reason: string;
+  /** It is closed when the peer was quiet for this long, in milliseconds. */
+  quietMs: number;
+  /** When it is closed at the latest, in milliseconds. */
+  until: number;
+  /** For how long its requests were answered, in milliseconds; 0 if they are not. */
+  answersMs: number;
+}
 
 /** What the connections of a server share. */
 export interface Shared {
@@ -60,59 +76,57 @@ export interface Shared {
 
 export class Connection {
   #state: State = "opening";
+  /** Whether it is no longer counted as open. */
+  #over = false;
+  #leaving: Leaving | undefined;
   #shared: Shared;
   #peer: string;
   #socket: WebSocket;
   #lines: boolean;
   #outbox: Outbox;
-  #onOver: () => void;
+  #onEnd: () => void;
   /** The only timer there is; what it waits for depends on the state. */
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Why this side closes. */
-  #code = 0;
-  #reason = "";
-  /** When the last message came, in milliseconds. */
-  #activeAt = 0;
-  /** Until when a peer that is to be closed may go on sending, in milliseconds. */
-  #deadline = 0;
-  /** Whether the peer was seen to have several requests in flight while this
-   * connection drains. */
+  /** Whether a message has come since it was last looked at. */
+  #heard = false;
+  /** How many messages were ignored. */
+  #ignored = 0;
+  /** Whether the peer was seen to have several requests in flight while it leaves. */
   #pipelines = false;
+  /** Whether the system says that TCP has ended. */
+  #broken = false;
 
   /**
    * @param peer Who is on the other end, for the operator.
    * @param socket As `Deno.upgradeWebSocket` returns it.
    * @param lines Whether a message holds a request per line.
-   * @param onOver Called once, when the connection is over.
+   * @param onEnd Called when there is nothing more to do for it.
    */
   constructor(
     shared: Shared,
     peer: string,
     socket: WebSocket,
     lines: boolean,
-    onOver: () => void,
+    onEnd: () => void,
   ) {
     this.#shared = shared;
     this.#peer = peer;
     this.#socket = socket;
     this.#lines = lines;
-    this.#onOver = onOver;
+    this.#onEnd = onEnd;
     this.#outbox = new Outbox(
-      shared.backlog,
       socket,
-      (response) =>
-        shared.metrics.answer(
-          lines ? countLines(response) : 1,
-          Buffer.byteLength(response),
-        ),
-      () => this.#overflow(),
+      (response, bytes) =>
+        shared.metrics.answer(lines ? countLines(response) : 1, bytes),
+      (reason) => this.#unread(reason),
     );
+    shared.backlog.add(this.#outbox);
     socket.onopen = () => this.#opened();
     socket.onmessage = ({ data }) => this.#receive(data);
-    socket.onclose = (event) =>
-      this.#over(event.code, event.wasClean ? undefined : event.reason);
+    socket.onclose = (event) => this.#closed(event);
     socket.onerror = (event) => {
       event.preventDefault();
+      this.#broken ||= (event as ErrorEvent).message.includes("os error");
       // All that Deno 2.6 tells of a peer that resets before it reads the 101.
       if (this.#state === "opening") this.#vanished();
     };
@@ -132,41 +146,42 @@ export class Connection {
         this.#opened();
         this.drain(milliseconds);
       };
-    } else if (this.#state === "open") {
-      this.#state = "draining";
-      this.#closeWhenQuiet(
-        CLOSE.GOING_AWAY,
-        "server shuts down",
-        QUIET_MS,
-        milliseconds,
-      );
+    } else if (this.#state === "open" && !this.#leaving) {
+      this.#leave({
+        code: CLOSE.GOING_AWAY,
+        reason: "server shuts down",
+        quietMs: QUIET_MS,
+        until: performance.now() + milliseconds,
+        answersMs: milliseconds,
+      });
     }
   }
 
   /** Ends it at once: the server stops. */
   [Symbol.dispose](): void {
-    if (this.#code && this.#state !== "closing") this.#close();
-    this.#over(CLOSE.ABNORMAL);
+    const leaving = this.#leaving;
+    if (!leaving) return this.#vanished();
+    if (this.#state === "open") this.#close(leaving);
+    this.#left(leaving);
   }
 
   #opened(): void {
-    if (this.#state === "over") {
-      return this.#socket.close(CLOSE.TRY_AGAIN_LATER);
-    }
+    if (this.#over) return this.#socket.close(CLOSE.TRY_AGAIN_LATER);
     this.#state = "open";
     this.#stopWaiting();
   }
 
-  #receive(data: string | Blob): void {
-    this.#activeAt = performance.now();
-    const bytes = typeof data === "string"
-      ? Buffer.byteLength(data)
-      : data.size;
+  #receive(data: string | ArrayBuffer): void {
+    const bytes = Buffer.byteLength(data);
     this.#shared.metrics.receive(bytes);
-    if (this.#state === "draining") {
+    if (this.#state === "closing") return;
+    const leaving = this.#leaving;
+    if (leaving) {
+      this.#heard = true;
+      if (leaving.answersMs === 0) return this.#ignore(leaving);
       this.#pipelines ||= this.#socket.bufferedAmount > 0;
-    } else if (this.#state !== "open") return;
-    const { maxMessage } = this.#shared.options;
+    }
+    const { options: { maxMessage }, backlog } = this.#shared;
     if (typeof data !== "string") {
       return this.#fault(
         CLOSE.UNSUPPORTED_DATA,
@@ -186,105 +201,135 @@ export class Connection {
         `a message of more than ${MAX_LINES} lines`,
       );
     }
-    this.#outbox.send(response);
+    backlog.send(this.#outbox, response);
     // A peer that asks one by one sends nothing before it has this response, so it
     // will see the close frame.
-    if (
-      this.#state === "draining" && !this.#pipelines &&
-      performance.now() > this.#deadline
-    ) this.#close();
+    if (leaving && !this.#pipelines && performance.now() > leaving.until) {
+      this.#close(leaving);
+    }
   }
 
   #fault(code: number, reason: string): void {
-    this.#state = "deaf";
-    this.#closeWhenQuiet(code, reason, FAULT_QUIET_MS, FAULT_MS);
+    const until = performance.now() + FAULT_MS;
+    const quietMs = FAULT_QUIET_MS;
+    this.#leave({ code, reason, quietMs, until, answersMs: 0 });
   }
 
-  /** Too much is queued for this peer. It does not read, so waiting until it is quiet
-   * would gain nothing. */
-  #overflow(): void {
-    if (this.#state !== "deaf") {
-      this.#code = CLOSE.POLICY_VIOLATION;
-      this.#reason = "too many responses wait to be read (--max-backlog)";
+  /** What waited for this peer was dropped, for it does not read. */
+  #unread(reason: string): void {
+    if (this.#state !== "open" || this.#leaving?.answersMs === 0) return;
+    this.#ignored = -this.#outbox.responses;
+    const code = CLOSE.POLICY_VIOLATION;
+    const until = performance.now() + HANDSHAKE_MS;
+    this.#leave({ code, reason, quietMs: QUIET_MS, until, answersMs: 0 });
+  }
+
+  #ignore(leaving: Leaving): void {
+    if (++this.#ignored > MAX_IGNORED) this.#close(leaving);
+  }
+
+  #leave(leaving: Leaving): void {
+    this.#leaving = leaving;
+    this.#wait(leaving.quietMs, () => this.#look(leaving));
+  }
+
+  /** Closes the connection once its peer is quiet and has been written everything. The
+   * socket of a peer that does not read stays open for Deno, which tells how much it
+   * holds as long as it is; the connection is over all the same. */
+  #look(leaving: Leaving): void {
+    const { quietMs, until, answersMs } = leaving;
+    const waits = this.#shared.backlog.waits(this.#outbox);
+    const quiet = !this.#heard && !waits;
+    const late = performance.now() >= until;
+    this.#heard = false;
+    if (quiet || late && !waits && answersMs === 0) this.#close(leaving);
+    else if (late && answersMs > 0) {
+      // Without answers it soon has nothing more to send.
+      this.#leave({ ...leaving, until: until + answersMs / 2, answersMs: 0 });
+    } else {
+      if (late && !this.#over) {
+        this.#shared.backlog.abandon(this.#outbox);
+        this.#count(leaving.code, notable(leaving));
+      }
+      this.#wait(quietMs, () => this.#look(leaving));
     }
-    this.#close();
   }
 
-  #closeWhenQuiet(
-    code: number,
-    reason: string,
-    quietMs: number,
-    milliseconds: number,
-  ): void {
-    const settledAt = performance.now() + SETTLE_MS;
-    this.#deadline = performance.now() + milliseconds;
-    this.#code = code;
-    this.#reason = reason;
-    const look = () => {
-      const now = performance.now();
-      const activeAt = this.#outbox.size > 0 ? now : this.#activeAt;
-      const quietAt = Math.max(settledAt, activeAt + quietMs);
-      const lateAt = this.#deadline + SETTLE_MS;
-      if (now < Math.min(quietAt, lateAt)) {
-        this.#wait(Math.min(quietAt, lateAt) - now, look);
-      } else if (now < quietAt && this.#state === "draining") {
-        // Without answers it soon has nothing more to send.
-        this.#state = "deaf";
-        this.#closeWhenQuiet(code, reason, quietMs, milliseconds / 2);
-      } else this.#close();
-    };
-    look();
-  }
-
-  #close(): void {
+  #close(leaving: Leaving): void {
     this.#state = "closing";
-    this.#outbox.drop();
-    this.#socket.close(this.#code, this.#reason);
-    this.#wait(HANDSHAKE_MS, () => this.#over(CLOSE.ABNORMAL));
+    this.#stopWaiting();
+    this.#shared.backlog.close(this.#outbox);
+    this.#socket.close(leaving.code, leaving.reason);
+    if (this.#over) this.#left(leaving);
+    else this.#wait(HANDSHAKE_MS, () => this.#left(leaving));
+  }
+
+  /** Comes once or twice: Deno also says so when a message comes after `close()`, and
+   * again when what it still holds cannot be written. */
+  #closed({ code, wasClean, reason }: CloseEvent): void {
+    const closing = this.#state === "closing";
+    // A peer's close frame is told after everything was written. That there is none is
+    // code 0, and 1005 after a close frame of this side.
+    const answered = code !== 0 && !(closing && code === 1005);
+    this.#shared.backlog.end(this.#outbox, answered || this.#broken);
+    if (closing) return this.#left(this.#leaving!);
+    const failure = reason || "it ended without a closing handshake";
+    this.#end(code || CLOSE.ABNORMAL, wasClean ? undefined : failure);
   }
 
   #vanished(): void {
-    this.#over(CLOSE.ABNORMAL, "the peer left during the handshake");
+    this.#shared.backlog.end(this.#outbox, true);
+    this.#end(CLOSE.ABNORMAL, "the peer left during the handshake");
+  }
+
+  #left(leaving: Leaving): void {
+    this.#end(leaving.code, notable(leaving));
   }
 
   /**
-   * @param code Of the close event; 0 if there was no close frame.
-   * @param failure What ended it, if it was not a closing handshake.
+   * @param code How it ended, for the metrics.
+   * @param failure What ended it, if that is something to tell.
    */
-  #over(code: number, failure?: string): void {
-    // A close event may follow a timeout or an error.
-    if (this.#state === "over") return;
-    this.#state = "over";
+  #end(code: number, failure?: string): void {
+    this.#count(code, failure);
     this.#stopWaiting();
-    this.#outbox[Symbol.dispose]();
-    const { metrics, notices } = this.#shared;
-    const label = this.#code || code || CLOSE.ABNORMAL;
-    metrics.close(label);
-    if (this.#code ? this.#code !== CLOSE.GOING_AWAY : failure !== undefined) {
-      const why = this.#reason || failure ||
-        "it ended without a closing handshake";
-      notices.add({
-        kind: `close_${label}`,
-        what: (count) => `${plural(count, "connection")} closed with ${label}`,
-        why,
-        peer: this.#peer,
-      });
-    }
-    this.#onOver();
+    this.#onEnd();
   }
 
-  #wait(milliseconds: number, then: () => void): void {
+  /** Counts the connection as open no more. */
+  #count(code: number, failure?: string): void {
+    if (this.#over) return;
+    this.#over = true;
+    const { metrics, notices } = this.#shared;
+    metrics.close(code);
+    if (failure === undefined) return;
+    notices.add({
+      kind: `close_${code}`,
+      what: (count) => `${plural(count, "connection")} closed with ${code}`,
+      why: failure,
+      peer: this.#peer,
+    });
+  }
+
+  #wait(milliseconds: number, then: () => void, turns = TURNS): void {
     this.#stopWaiting();
     const timer = this.#timer = setTimeout(() => {
       // Deno 2.6.8 has called back a timer that was cleared when it was due.
-      if (timer === this.#timer) then();
-    }, milliseconds);
+      if (timer !== this.#timer) return;
+      if (turns > 1) this.#wait(milliseconds, then, turns - 1);
+      else then();
+    }, milliseconds / TURNS);
   }
 
   #stopWaiting(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
+}
+
+/** Why this side ended a connection, if that is something to tell. */
+function notable({ code, reason }: Leaving): string | undefined {
+  return code === CLOSE.GOING_AWAY ? undefined : reason;
 }
 
 function countLines(text: string): number {

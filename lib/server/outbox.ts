@@ -1,24 +1,11 @@
 /**
- * The rule for responses that wait: which are handed to the socket at once, which
- * are queued here, and which connection is closed when too much is queued.
+ * The rule for responses that wait: which are handed to the socket at once, which are
+ * queued here, and which peer is given up because it does not read.
  *
  * It is there because Deno reads up to 15,872 messages in one turn of its event loop
  * and writes far fewer, because reading cannot be paused, and because no event tells
- * when a socket has room again. To hand everything to `send` serves every peer that
- * reads, and takes 300 to 900 MB for one that does not.
- *
- * The values were chosen by trials with Deno 2.9.6 and 2.6.8 on two cores. 24 MiB
- * handed over hold the 10,000 short responses that a peer may ask for together with
- * a close. The queue is outside of V8's heap: as strings, 3 MiB of it were too much
- * memory, and 71 of 100 connections with 1,000 requests in flight each were closed.
- * Now none of them is, nor when the client is stopped for 1.2 s; with requests of 300
- * bytes, more than 24 MiB wait, and Deno 2.6.8 closed some in 3 of 18 runs.
- *
- * | 20 s of                               | memory grows by | a polite peer waits |
- * | ------------------------------------- | --------------- | ------------------- |
- * | 10 floods of requests of 100 bytes    | 226 to 254 MB   | 0.3 to 0.7 s        |
- * | 10 floods of empty requests           | 108 to 167 MB   | 0.5 to 0.7 s        |
- * | 200 mute peers, 20,000 empty requests | 63 MB           | 1.1 s               |
+ * when a socket has room again. The trials behind the values are in
+ * `docs/backpressure.md`.
  *
  * @module
  */
@@ -26,97 +13,273 @@
 import { TextQueue } from "./text_queue.ts";
 
 /** The memory of a response in Deno from `send` until it is written, beside its
- * characters, in bytes. */
+ * text, in bytes. */
 const SEND_COST = 2048;
 
 /** What a connection may always have handed over and not written, in bytes. */
-const OWN_COST = 131_072;
+export const OWN_COST = 131_072;
 
-/** What all connections together may have handed over beyond that, in bytes. */
-const SHARED_COST = 25_165_824;
+/** What all connections together may have handed over beyond that, in bytes: enough
+ * for 10,000 short responses, which a peer may ask for together with a close. */
+export const SHARED_COST = 25_165_824;
+
+/** How long what a socket held when it was closed counts if Deno does not tell that it
+ * was written or that TCP has ended, in milliseconds. Linux gives up a dead peer in
+ * about that time (`net.ipv4.tcp_retries2`). */
+const HOLD_MS = 900_000;
+
+/** The same for a peer that broke off, in milliseconds: almost all of them are gone. */
+const BROKEN_OFF_MS = 10_000;
 
 /** What a queued response counts beside its bytes. It takes less memory, but many
  * of them keep other connections waiting. */
 const WAIT_COST = 256;
 
-/** How long a socket must not have moved before its connection may be closed for
+/** How long a socket must not have moved before its connection may be given up for
  * what is queued, in milliseconds. */
 const STALL_MS = 500;
 
 /** How many times `--max-backlog` may be queued while all sockets move. */
-const MOVING_FACTOR = 2;
+export const MOVING_FACTOR = 2;
 
-/** From one poll of the sockets that were full to the next, in milliseconds: at
+/** How often it is looked for peers that do not read within `--idle-timeout`. */
+const IDLE_LOOKS = 4;
+
+/** Why a peer is given up when too much is queued. */
+const BACKLOG = "too many responses wait to be read (--max-backlog)";
+
+/** From one poll of the sockets that are full to the next, in milliseconds: at
  * first, doubled to the second while none of them moves. */
 const POLL_MS = 1;
 const MAX_POLL_MS = 64;
 
-/** How long what an overflowed outbox had handed over still counts, in milliseconds.
- * Deno keeps it beyond the end of the connection: without this, ten
- * peers that flood for 20 s take some 120 MB more. */
-const HOLD_MS = 10_000;
+type Sink = Pick<WebSocket, "send" | "bufferedAmount">;
 
-/** What the outboxes of all connections share. */
+/** The responses of one connection on their way to its socket. Its
+ * {@linkcode Backlog} alone changes it. */
+export class Outbox {
+  #sink: Sink;
+  #queue = new TextQueue();
+  /** Bytes of UTF-8 handed over and not written, when last measured. */
+  #unwritten = 0;
+  /** Of how many responses, if they are of one length. */
+  responses = 0;
+  /** How long the socket has not moved with something unwritten, in milliseconds. */
+  stalledMs = 0;
+
+  /**
+   * @param onHandedOver Called with each response that the socket has taken, and its
+   * bytes of UTF-8.
+   * @param onUnread Called with the reason when the peer is given up: what was queued
+   * for it is dropped.
+   */
+  constructor(
+    sink: Sink,
+    readonly onHandedOver: (response: string, bytes: number) => void,
+    readonly onUnread: (reason: string) => void,
+  ) {
+    this.#sink = sink;
+  }
+
+  /** The memory of what was handed over and not written, when last measured. */
+  get handed(): number {
+    return this.#unwritten + this.responses * SEND_COST;
+  }
+
+  /** The part of it that is taken from what all connections share. */
+  get shared(): number {
+    return Math.max(0, this.handed - OWN_COST);
+  }
+
+  /** What is queued: its bytes, and {@linkcode WAIT_COST} for each response. */
+  get queued(): number {
+    return this.#queue.bytes + this.#queue.length * WAIT_COST;
+  }
+
+  /** Looks how much was written. */
+  measure(): void {
+    const unwritten = this.#sink.bufferedAmount;
+    if (unwritten >= this.#unwritten) return;
+    this.responses *= unwritten / this.#unwritten;
+    this.#unwritten = unwritten;
+    this.stalledMs = 0;
+  }
+
+  /** Hands over what is queued, and then this response, up to a cost; the rest waits. */
+  advance(most: number, response?: string): void {
+    while (this.#queue.length > 0 && this.handed < most) {
+      this.#handOver(this.#queue.shift());
+    }
+    if (response === undefined) return;
+    if (this.#queue.length === 0 && this.handed < most) {
+      this.#handOver(response);
+    } else this.#queue.push(response);
+  }
+
+  #handOver(response: string): void {
+    this.#sink.send(response);
+    const unwritten = this.#sink.bufferedAmount;
+    this.onHandedOver(response, unwritten - this.#unwritten);
+    this.#unwritten = unwritten;
+    this.responses++;
+  }
+
+  /** Drops what is queued. */
+  clear(): void {
+    this.#queue.clear();
+  }
+
+  /** Counts what was handed over as written. */
+  forget(): void {
+    this.#unwritten = this.responses = 0;
+  }
+}
+
+/** What the outboxes of a server may hold, all together: the only owner of these
+ * numbers. */
 export class Backlog {
-  #shared = 0;
-  /** The part of it that belongs to closed connections, the oldest first. */
-  #held: { cost: number; until: number }[] = [];
-  #size = 0;
+  #most: number;
+  #idleMs: number;
+  /** The outboxes of which Deno tells what is unwritten. */
+  #live = new Set<Outbox>();
+  /** Those of them that are polled: they have used up their own cost, or queue. */
   #watched = new Set<Outbox>();
+  /** Those of connections that are over, and until when they count, in milliseconds. */
+  #over = new Map<Outbox, number>();
+  /** The sums of what the outboxes share and queue. */
+  #shared = 0;
+  #queued = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #pollMs = POLL_MS;
   /** When the sockets were last polled, in milliseconds. */
   #polledAt = 0;
+  #idleTimer: ReturnType<typeof setInterval> | undefined;
 
-  /** @param most Bytes that may wait for peers that do not read; `--max-backlog`. */
-  constructor(readonly most: number) {}
+  /**
+   * @param most Bytes that may be queued for peers that do not read; `--max-backlog`.
+   * @param idleMs How long a peer may read nothing of what waits for it, in
+   * milliseconds; 0 for any time.
+   */
+  constructor(most: number, idleMs: number) {
+    this.#most = most;
+    this.#idleMs = idleMs;
+  }
 
-  /** What all connections have handed over beyond {@linkcode OWN_COST}. */
-  get shared(): number {
-    while (this.#held.length > 0 && this.#held[0].until < performance.now()) {
-      this.#shared -= this.#held.shift()!.cost;
+  /** Begins to count an outbox. */
+  add(outbox: Outbox): void {
+    this.#live.add(outbox);
+    if (this.#idleMs === 0) return;
+    this.#idleTimer ??= setInterval(
+      () => this.#dropIdle(),
+      this.#idleMs / IDLE_LOOKS,
+    );
+  }
+
+  /** Sends a response now, or after those that wait. */
+  send(outbox: Outbox, response: string): void {
+    this.#advance(outbox, response);
+    if (this.#queued <= this.#most * MOVING_FACTOR) return;
+    this.#giveUp(this.#first((a, b) => b.queued - a.queued), BACKLOG);
+  }
+
+  /** Whether something of a peer's responses is not written yet. */
+  waits(outbox: Outbox): boolean {
+    this.#advance(outbox);
+    return outbox.handed > 0;
+  }
+
+  /** Whether connections that are over hold so much that none should be added: as
+   * much as those that are open may. */
+  isFull(): boolean {
+    let held = 0;
+    for (const [outbox, until] of this.#over) {
+      if (until < performance.now()) this.#retire(outbox, 0);
+      else held += outbox.handed;
     }
-    return this.#shared;
+    return held >= SHARED_COST + this.#most;
   }
 
-  /** Adds to {@linkcode Backlog.shared}, or takes from it. */
-  share(change: number): void {
-    this.#shared += change;
+  /** Drops what is queued, and counts what was handed over as held by a connection
+   * that is over. */
+  abandon(outbox: Outbox): void {
+    this.#drop(outbox);
+    this.#over.set(outbox, Infinity);
   }
 
-  /** Adds to {@linkcode Backlog.shared} for {@linkcode HOLD_MS}. */
-  hold(cost: number): void {
-    this.#shared += cost;
-    this.#held.push({ cost, until: performance.now() + HOLD_MS });
+  /** Drops what is queued, before the socket is closed: from then on Deno tells
+   * nothing of what was handed over. */
+  close(outbox: Outbox): void {
+    this.#drop(outbox);
+    this.#retire(outbox, this.waits(outbox) ? HOLD_MS : 0);
   }
 
-  /** Polls an outbox until it is settled. */
-  watch(outbox: Outbox): void {
+  /**
+   * Forgets an outbox whose connection has ended.
+   *
+   * @param freed Whether all that was handed over was written or dropped. If not, it
+   * still counts for a while.
+   */
+  end(outbox: Outbox, freed: boolean): void {
+    if (freed) this.#retire(outbox, 0);
+    else if (this.#watched.has(outbox)) this.#retire(outbox, BROKEN_OFF_MS);
+    else if (this.#live.has(outbox)) this.#retire(outbox, 0);
+  }
+
+  #retire(outbox: Outbox, holdMs: number): void {
+    this.#drop(outbox);
+    this.#live.delete(outbox);
+    if (this.#live.size === 0) {
+      clearInterval(this.#idleTimer);
+      this.#idleTimer = undefined;
+    }
+    this.#watched.delete(outbox);
+    if (this.#watched.size === 0) this.#stopPolling();
+    if (holdMs > 0) {
+      this.#over.set(outbox, performance.now() + holdMs);
+      return;
+    }
+    this.#over.delete(outbox);
+    this.#shared -= outbox.shared;
+    outbox.forget();
+  }
+
+  #drop(outbox: Outbox): void {
+    this.#queued -= outbox.queued;
+    outbox.clear();
+  }
+
+  /** Hands over what may go, and counts what that changes. */
+  #advance(outbox: Outbox, response?: string): void {
+    const { shared, queued } = outbox;
+    outbox.measure();
+    const free = SHARED_COST - this.#shared;
+    outbox.advance(OWN_COST + Math.max(0, shared + free), response);
+    this.#shared += outbox.shared - shared;
+    this.#queued += outbox.queued - queued;
+    if (outbox.shared > 0 || outbox.queued > 0) this.#watch(outbox);
+  }
+
+  #giveUp(outbox: Outbox, reason: string): void {
+    this.#drop(outbox);
+    outbox.onUnread(reason);
+  }
+
+  /** The first, by this order, of the outboxes in which something is queued. */
+  #first(order: (a: Outbox, b: Outbox) => number): Outbox {
+    return [...this.#watched].filter(({ queued }) => queued > 0)
+      .reduce((first, outbox) => order(outbox, first) < 0 ? outbox : first);
+  }
+
+  #watch(outbox: Outbox): void {
     this.#watched.add(outbox);
     if (this.#timer !== undefined) return;
     this.#polledAt = performance.now();
     this.#timer = setTimeout(() => this.#poll(), this.#pollMs = POLL_MS);
   }
 
-  forget(outbox: Outbox): void {
-    this.#watched.delete(outbox);
-    if (this.#watched.size > 0) return;
+  #stopPolling(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-  }
-
-  /** Adds to what waits, or takes from it. */
-  resize(change: number): void {
-    this.#size += change;
-    if (this.#size > this.most * MOVING_FACTOR) {
-      this.#first((a, b) => b.size - a.size).overflow();
-    }
-  }
-
-  /** The first, by this order, of the outboxes in which something waits. */
-  #first(order: (a: Outbox, b: Outbox) => number): Outbox {
-    return [...this.#watched].filter(({ size }) => size > 0)
-      .reduce((first, outbox) => order(outbox, first) < 0 ? outbox : first);
   }
 
   #poll(): void {
@@ -127,156 +290,34 @@ export class Backlog {
     this.#polledAt = now;
     let moved = false;
     for (const outbox of this.#watched) {
-      if (outbox.poll(elapsed)) moved = true;
-      if (outbox.settled) this.#watched.delete(outbox);
+      this.#advance(outbox);
+      if (outbox.stalledMs === 0) moved = true;
+      outbox.stalledMs += elapsed;
+      if (outbox.shared === 0 && outbox.queued === 0) {
+        this.#watched.delete(outbox);
+      }
     }
-    while (this.#size > this.most) {
+    while (this.#queued > this.#most) {
       const slowest = this.#first((a, b) => b.stalledMs - a.stalledMs);
       if (slowest.stalledMs < STALL_MS) break;
-      slowest.overflow();
+      this.#giveUp(slowest, BACKLOG);
     }
     this.#pollMs = moved ? POLL_MS : Math.min(MAX_POLL_MS, this.#pollMs * 2);
-    this.#timer = this.#watched.size > 0
-      ? setTimeout(() => this.#poll(), this.#pollMs)
-      : undefined;
-  }
-}
-
-type Sink = Pick<WebSocket, "send" | "bufferedAmount">;
-
-/** The responses of one connection on their way to its socket. */
-export class Outbox {
-  #backlog: Backlog;
-  #sink: Sink;
-  #onHandedOver: (response: string) => void;
-  #onOverflow: () => void;
-  /** The cost of what was handed over and not written, when last measured. */
-  #handed = 0;
-  /** Its characters. */
-  #characters = 0;
-  #waiting = new TextQueue();
-  #overflowed = false;
-  /** How long its socket has not moved, in milliseconds. */
-  stalledMs = 0;
-
-  /**
-   * @param onHandedOver Called with each response that the socket has taken; one that
-   * still waits is lost if the connection ends.
-   * @param onOverflow Called when too much waits; what waits is dropped.
-   */
-  constructor(
-    backlog: Backlog,
-    sink: Sink,
-    onHandedOver: (response: string) => void,
-    onOverflow: () => void,
-  ) {
-    this.#backlog = backlog;
-    this.#sink = sink;
-    this.#onHandedOver = onHandedOver;
-    this.#onOverflow = onOverflow;
+    this.#stopPolling();
+    if (this.#watched.size === 0) return;
+    this.#timer = setTimeout(() => this.#poll(), this.#pollMs);
   }
 
-  /** What waits: its bytes, and {@linkcode WAIT_COST} for each response. */
-  get size(): number {
-    return this.#waiting.bytes + this.#waiting.length * WAIT_COST;
-  }
-
-  /** Whether nothing waits and nothing of what is shared is in use. */
-  get settled(): boolean {
-    return this.#waiting.length === 0 && this.#handed <= OWN_COST;
-  }
-
-  /** Sends a response now, or after those that wait. */
-  send(response: string): void {
-    if (this.#waiting.length === 0 && this.#hasRoom()) {
-      return this.#handOver(response);
+  /** Deno's own ping waits behind what is not written, so it drops no peer that does
+   * not read. */
+  #dropIdle(): void {
+    for (const outbox of this.#live) {
+      const watched = this.#watched.has(outbox);
+      const waits = this.waits(outbox);
+      if (waits && !watched) outbox.stalledMs += this.#idleMs / IDLE_LOOKS;
+      if (outbox.stalledMs < this.#idleMs || this.#over.has(outbox)) continue;
+      const seconds = this.#idleMs / 1000;
+      this.#giveUp(outbox, `it read nothing for ${seconds} s (--idle-timeout)`);
     }
-    if (this.#waiting.length === 0) this.stalledMs = 0;
-    this.#backlog.watch(this);
-    this.#resize(() => this.#waiting.push(response));
-    this.#handOverWaiting();
-  }
-
-  /**
-   * Hands over what may go.
-   *
-   * @param elapsed Milliseconds since the last poll.
-   * @returns Whether the socket has moved since.
-   */
-  poll(elapsed: number): boolean {
-    const before = this.#characters;
-    this.#measure();
-    const moved = this.#characters < before;
-    this.stalledMs = moved ? 0 : this.stalledMs + elapsed;
-    this.#handOverWaiting();
-    return moved;
-  }
-
-  #handOverWaiting(): void {
-    if (this.#waiting.length === 0 || !this.#hasRoom()) return;
-    this.#resize(() => {
-      do this.#handOver(this.#waiting.shift()); while (
-        this.#waiting.length > 0 && this.#hasRoom()
-      );
-    });
-  }
-
-  overflow(): void {
-    this.#measure();
-    this.#overflowed = true;
-    this.drop();
-    this.#onOverflow();
-  }
-
-  /** Drops what waits. */
-  drop(): void {
-    this.#resize(() => this.#waiting.clear());
-  }
-
-  [Symbol.dispose](): void {
-    this.drop();
-    this.#backlog.forget(this);
-    if (this.#overflowed) this.#backlog.hold(this.#handed);
-    this.#setHanded(0);
-  }
-
-  #hasRoom(): boolean {
-    // Measured before it is spent, a peer that reads seldom has to be watched.
-    if (this.#handed < OWN_COST / 2) return true;
-    this.#measure();
-    return this.#handed < OWN_COST || this.#backlog.shared < SHARED_COST;
-  }
-
-  /** Deno tells the bytes that are not written; of the responses it is the same
-   * part, if they are of one length. */
-  #measure(): void {
-    const unwritten = this.#sink.bufferedAmount;
-    const part = unwritten === 0 ? 0 : unwritten / this.#characters;
-    this.#setHanded(this.#handed * Math.min(1, part));
-    this.#characters = unwritten;
-  }
-
-  #handOver(response: string): void {
-    this.#setHanded(this.#handed + response.length + SEND_COST);
-    this.#characters += response.length;
-    this.#sink.send(response);
-    this.#onHandedOver(response);
-  }
-
-  #setHanded(cost: number): void {
-    if (cost > OWN_COST || this.#handed > OWN_COST) {
-      this.#backlog.share(
-        Math.max(cost, OWN_COST) - Math.max(this.#handed, OWN_COST),
-      );
-      if (cost > OWN_COST) this.#backlog.watch(this);
-    }
-    this.#handed = cost;
-  }
-
-  /** Makes a change to what waits, and tells the backlog of it. */
-  #resize(change: () => void): void {
-    const before = this.size;
-    change();
-    this.#backlog.resize(this.size - before);
   }
 }

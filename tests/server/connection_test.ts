@@ -1,10 +1,15 @@
 // One connection of the server, whatever its peer does.
 
+import { setTimeout as delay } from "node:timers/promises";
 import { assert, assertEquals } from "@std/assert";
 import { missing, run, serverProcess } from "../../harness/process.ts";
 import { encode, frame, RawSocket } from "../../harness/sockets.ts";
 import { report } from "../client/_client.ts";
 import { LINES_PROTOCOL } from "../../lib/protocol.ts";
+import { Metrics } from "../../lib/server/metrics.ts";
+import { Connection } from "../../lib/server/connection.ts";
+import { Notices } from "../../lib/server/log.ts";
+import { Backlog } from "../../lib/server/outbox.ts";
 import type { Server } from "../../server.ts";
 import { parseResponse } from "../../static/proof.js";
 import {
@@ -239,4 +244,60 @@ test("a silent peer is pinged; one that does not answer is dropped", () =>
     assertEquals((await alive.frame())?.opcode, PING);
     await alive.write(frame(TEXT, "y"));
     assertEquals((await alive.frame())?.opcode, TEXT);
+  }));
+
+test("a peer that does not read is dropped after --idle-timeout", async () => {
+  const { server, url, port } = await serverProcess("--idle-timeout=1s");
+  await using _ = server;
+  using mute = await RawSocket.open(port);
+  // More than the kernel takes, and less than makes it give up the peer at once.
+  const all = requests(1200, 5000).map((request) => frame(TEXT, request));
+  await mute.write(await new Blob(all).bytes());
+  await eventually(async () => {
+    const metrics = await (await fetch(`${url}metrics`)).text();
+    return metrics.includes("connections_open 0\n") &&
+      metrics.includes('closes_total{code="1008"} 1\n');
+  });
+});
+
+test("a peer at fault that never pauses is closed after some messages, not seconds", () =>
+  withServer({}, async (ws, server) => {
+    using socket = await RawSocket.open(portOf(ws));
+    const some = await new Blob(new Array(100).fill(frame(TEXT, ""))).bytes();
+    await socket.write(frame(BINARY, "x"));
+    let sent = 0;
+    while (closed(server, 1003) === 0) {
+      await socket.write(some).catch(() => {}); // the server may have reset it
+      sent += 100;
+      await delay(10);
+    }
+    assert(sent < 10_000, `${sent} messages were read`);
+  }));
+
+test("a peer is not taken for gone while this process was too busy to see it", async () => {
+  // A handshake takes so few turns of the loop that this is no socket of Deno's.
+  const socket = { bufferedAmount: 0, close() {} } as WebSocket;
+  const metrics = new Metrics();
+  metrics.accept(1);
+  const backlog = new Backlog(1000, 0);
+  const notices = new Notices("text");
+  const shared = { options: { maxMessage: 1 }, backlog, metrics, notices };
+  new Connection(shared, "a peer", socket, false, () => {});
+  const until = performance.now() + 6000; // it has less
+  while (performance.now() < until);
+  await delay(10);
+  socket.onopen?.(new Event("open"));
+  assertEquals([metrics.open, metrics.closes(1006)], [1, 0]);
+  socket.onclose?.(new CloseEvent("close", { code: 1000, wasClean: true }));
+  assertEquals([metrics.open, metrics.closes(1000)], [0, 1]);
+});
+
+test("a peer that closes before its fault is told is counted by its own code", () =>
+  withServer({}, async (ws, server) => {
+    using socket = await RawSocket.open(portOf(ws));
+    await socket.write(frame(BINARY, "x"));
+    await socket.write(CLOSE_1000);
+    assertEquals(await socket.closeCode(), 1000);
+    await nothingOpen(server);
+    assertEquals([closed(server, 1000), closed(server, 1003)], [1, 0]);
   }));

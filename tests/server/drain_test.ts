@@ -98,6 +98,21 @@ test("a fault during a drain keeps its own code", async () => {
   assertEquals(server.metrics.closes(1001), 1);
 });
 
+test("a peer that dies during a drain is counted as ended without a close frame", async () => {
+  const server = await startServer({ port: 0 });
+  const dying = await RawSocket.open(portOf(server.url));
+  using stays = await RawSocket.open(portOf(server.url));
+  const stopped = server.shutdown();
+  dying[Symbol.dispose]();
+  assertEquals(await stays.closeCode(), 1001);
+  stays.connection.closeWrite();
+  await stopped;
+  assertEquals([server.metrics.closes(1006), server.metrics.closes(1001)], [
+    1,
+    1,
+  ]);
+});
+
 test("SIGTERM right after the line that it listens is a shutdown like any other", async () => {
   for (let round = 0; round < 20; round++) {
     await using server = new Process([...task("server"), "--port=0"]);
