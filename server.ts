@@ -19,6 +19,7 @@ import {
   DRAINING,
   full,
   offersProtocol,
+  OUT_OF_MEMORY,
   peerOf,
   type Refusal,
   refusal,
@@ -32,6 +33,7 @@ import {
   Listener,
   urlHost,
 } from "./lib/server/listen.ts";
+import { memoryLimit } from "./lib/server/memory.ts";
 import { Metrics } from "./lib/server/metrics.ts";
 import { jsonLine, Notices } from "./lib/server/log.ts";
 import { serverCommand, type ServerOptions } from "./lib/server/options.ts";
@@ -146,6 +148,7 @@ class RunningServer implements Server {
     const { maxConnections, idleTimeout } = this.#options;
     const refused = refusal(request, this.#admission) ??
       (this.#draining ? DRAINING : undefined) ??
+      (this.#outOfMemory() ? OUT_OF_MEMORY : undefined) ??
       (this.metrics.accept(maxConnections) ? undefined : full(maxConnections));
     if (refused) return this.#refuse(refused, peer);
     const lines = offersProtocol(request, LINES_PROTOCOL);
@@ -161,6 +164,11 @@ class RunningServer implements Server {
     });
     this.#connections.add(connection);
     return response;
+  }
+
+  #outOfMemory(): boolean {
+    const limit = memoryLimit(this.#options, this.metrics.workers);
+    return this.#shared.backlog.isFull() || Deno.memoryUsage().rss > limit;
   }
 
   #upgrade(request: Request, idleTimeout: number): Deno.WebSocketUpgrade {

@@ -62,6 +62,15 @@ export function full(connections: number): Refusal {
   };
 }
 
+/** Peers that do not read hold too much, or messages that arrive. */
+export const OUT_OF_MEMORY: Refusal = {
+  reason: "full",
+  status: STATUS_CODE.ServiceUnavailable,
+  message: "this server's memory is in use; try again later, or limit the " +
+    "connections of one address",
+  headers: { "retry-after": "1" },
+};
+
 /** The only version there is (RFC 6455 section 4.2.1, item 6). */
 const WEBSOCKET_VERSION = "13";
 

@@ -105,6 +105,11 @@ export class Metrics {
     return memory;
   }
 
+  /** How many workers count here. */
+  get workers(): number {
+    return this.#workers.length;
+  }
+
   /** Connections that are not over. */
   get open(): number {
     return Atomics.load(this.#open, 0);
