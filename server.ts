@@ -32,10 +32,11 @@ import {
   linkHost,
   Listener,
   urlHost,
+  whereText,
 } from "./lib/server/listen.ts";
 import { memoryLimit } from "./lib/server/memory.ts";
 import { Metrics } from "./lib/server/metrics.ts";
-import { jsonLine, Notices } from "./lib/server/log.ts";
+import { Notices, stdoutLine } from "./lib/server/log.ts";
 import { serverCommand, type ServerOptions } from "./lib/server/options.ts";
 import { Backlog } from "./lib/server/outbox.ts";
 import { CLOSE, isLoopback, LINES_PROTOCOL } from "./lib/protocol.ts";
@@ -229,17 +230,8 @@ export function main(args: string[]): Promise<number> {
     const server = await startServer(options);
     const stdout = new Lines(Deno.stdout);
     const say = (kind: string, message: string) =>
-      stdout.write(
-        options.logFormat === "json"
-          ? jsonLine({ kind, count: 1, message })
-          : message,
-      );
-    const everywhere = ["0.0.0.0", "::"].includes(options.host);
-    say(
-      "start",
-      `Listening on ${server.url}` +
-        (everywhere ? " and every other address of this machine" : ""),
-    );
+      stdout.write(stdoutLine(options.logFormat, kind, message));
+    say("start", `Listening on ${whereText(server.url, options)}`);
     await Deno.permissions.revoke({ name: "env" });
     // All workers have the same permissions, and to start one takes this.
     if (options.workers === 1) {

@@ -174,6 +174,13 @@ export function listenError(
   return new Error(`cannot listen on ${host} port ${port}: ${message}`);
 }
 
+/** Where a server listens, for people. */
+export function whereText(url: string, { host }: ServerOptions): string {
+  return ["0.0.0.0", "::"].includes(host)
+    ? `${url} and every other address of this machine`
+    : url;
+}
+
 /** The host in a URL that a browser on this machine can open. */
 export function linkHost(host: string): string {
   if (host === "0.0.0.0") return "127.0.0.1";

@@ -117,8 +117,16 @@ export class Notices {
   }
 }
 
-/** A line of `--log-format json`. */
-export function jsonLine(
+/** A line on stdout: the message alone, or an object. */
+export function stdoutLine(
+  format: LogFormat,
+  kind: string,
+  message: string,
+): string {
+  return format === "json" ? jsonLine({ kind, count: 1, message }) : message;
+}
+
+function jsonLine(
   event: { kind: string; count: number; message: string; peer?: string },
 ): string {
   return JSON.stringify({ time: new Date().toISOString(), ...event });
