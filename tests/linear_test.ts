@@ -2,7 +2,7 @@
 // long, and never four times.
 
 import { assert } from "@std/assert";
-import { Expectation } from "../lib/client/expect.ts";
+import { DEFAULT_TEMPLATE, Expectation } from "../lib/client/expect.ts";
 import { describeFailure } from "../lib/client/failure.ts";
 import { Requests } from "../lib/client/requests.ts";
 import {
@@ -125,7 +125,11 @@ function withHeader(
 }
 
 const asset = (await loadAssets()).get("/")!;
-const requests = new Requests("Message {i}", 10_000);
+const requests = new Requests(
+  new Expectation(DEFAULT_TEMPLATE, "Message {i}"),
+  "Message {i}",
+  10_000,
+);
 requests.counters.sent = 10_000;
 
 /** Templates with which a response takes longest. */
@@ -133,7 +137,7 @@ const TEMPLATES = [
   "{*}{request}{*}",
   '{*}a":{i},{*}x{*}{n}{i}y',
   "{*}{n} {request}{*}",
-].map((template) => new Expectation(template, "1 a{i}", 10_000));
+].map((template) => new Expectation(template, "1 a{i}"));
 
 const READERS: Record<string, (text: string) => unknown> = {
   "If-None-Match": withHeader(
@@ -184,7 +188,7 @@ const READERS: Record<string, (text: string) => unknown> = {
   "a response to a template": (text) => {
     for (const template of TEMPLATES) {
       template.match(0, text);
-      for (const _ of template.find(text));
+      for (const _ of template.find(text, 10_000));
     }
   },
   "a close reason": (text) => describeFailure(1011, text, "", false),

@@ -40,6 +40,8 @@ export interface Settings {
   batch: number;
   /** Subprotocols that are offered. */
   protocols: string[];
+  /** Whether responses may come in any order. */
+  unordered: boolean;
   retries: number;
   /** Milliseconds without an answer until a request is lost. */
   timeout: number;
@@ -93,12 +95,10 @@ export class ClientConnection {
     this.#owner = owner;
     this.#requests = owner.requests;
     this.#settings = owner.settings;
-    const { window, batch } = owner.settings;
-    this.#window = window;
+    this.#window = owner.settings.window;
     this.#exchange = new Exchange(
       owner.requests,
-      window,
-      batch,
+      owner.settings,
       (response) => owner.onResponse(response),
     );
   }
@@ -174,7 +174,7 @@ export class ClientConnection {
   #echoFailure(): Failure {
     const message = this.#settings.batch > 1
       ? "it echoes, or answers a message as one request; leave out --batch"
-      : "it echoes; ws-random proves only servers that add a number";
+      : "it echoes; to test that, write --expect echo";
     return { message, fatal: true };
   }
 

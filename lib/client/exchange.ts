@@ -5,13 +5,15 @@
  * @module
  */
 
-import { HIGHEST, parseResponse } from "../../static/proof.js";
+import { HIGHEST } from "../../static/proof.js";
+import { DEFAULT_TEMPLATE } from "./expect.ts";
 import { InFlight } from "./in_flight.ts";
 import type { Requests, Unanswered } from "./requests.ts";
 
 export class Exchange {
   #requests: Requests;
   #batch: number;
+  #unordered: boolean;
   #onResponse: (response: string) => void;
   #inFlight: InFlight;
   /** Valid responses since the connection began. */
@@ -20,20 +22,25 @@ export class Exchange {
   echoes = false;
 
   /**
-   * @param window The most requests in flight.
-   * @param batch The most requests in a message.
+   * @param limits The most requests in flight and in a message, and whether responses
+   * may come in any order.
    * @param onResponse Called with each valid response.
    */
   constructor(
     requests: Requests,
-    window: number,
-    batch: number,
+    limits: { window: number; batch: number; unordered: boolean },
     onResponse: (response: string) => void,
   ) {
     this.#requests = requests;
-    this.#batch = batch;
+    this.#batch = limits.batch;
+    this.#unordered = limits.unordered;
     this.#onResponse = onResponse;
-    this.#inFlight = new InFlight(window);
+    this.#inFlight = new InFlight(limits.window, limits.unordered);
+  }
+
+  /** Whether responses are expected as this project's own server gives them. */
+  get #isUsual(): boolean {
+    return this.#requests.expectation.template === DEFAULT_TEMPLATE;
   }
 
   /** The index of the oldest request in flight. */
@@ -99,7 +106,7 @@ export class Exchange {
   /** Checks the responses in a message. */
   receive(data: unknown, now: number): void {
     const nothingYet = this.#requests.counters.answered === 0;
-    this.echoes = nothingYet && this.#isEcho(data);
+    this.echoes = nothingYet && this.#isUsual && this.#isEcho(data);
     if (this.#batch > 1 && typeof data === "string") {
       for (const response of data.split("\n")) this.#check(response, now);
     } else {
@@ -116,11 +123,11 @@ export class Exchange {
 
   #check(response: unknown, now: number): void {
     const { first } = this.#inFlight;
-    if (first !== undefined) {
-      const number = parseResponse(this.#requests.text(first), response);
+    if (first !== undefined && typeof response === "string") {
+      const number = this.#requests.expectation.match(first, response);
       if (number !== undefined) {
         const due = this.#inFlight.shift();
-        return this.#accept(response as string, first, number, now, due);
+        return this.#accept(response, first, number, now, due);
       }
     }
     this.#checkUnexpected(response, now);
@@ -135,9 +142,20 @@ export class Exchange {
     const found = this.#requests.answeredBy(response);
     const taken = found && this.#inFlight.take(found.index);
     if (found && taken) {
-      if (taken.passed) this.#requests.overtake(found.index);
+      if (taken.passed && !this.#unordered) {
+        this.#requests.overtake(found.index);
+      }
       const { index, number } = found;
       return this.#accept(response, index, number, now, taken.due);
+    }
+    this.#rejectText(response);
+  }
+
+  /** Says what is wrong with a response, and to which request. */
+  #rejectText(response: string): void {
+    if (!this.#isUsual) {
+      const reason = "not what --expect says, to no request in flight";
+      return this.#requests.reject(response, reason);
     }
     const { oldest, first } = this.#inFlight;
     for (const index of [oldest, first]) {

@@ -50,15 +50,12 @@ export class Expectation {
   /** Whether a response carries a number. */
   readonly hasNumber: boolean;
   #segments: Segment[];
-  #count: number;
 
   /**
    * @param template From {@linkcode parseTemplate}.
    * @param message The text of a request, `--message`.
-   * @param count Requests in all.
    */
-  constructor(template: string, message: string, count: number) {
-    this.#count = count;
+  constructor(readonly template: string, message: string) {
     this.#segments = template.split("{*}").map((part) => {
       const [before, after] = part.split("{n}")
         .map((text) => text.split("{request}").join(message).split("{i}"));
@@ -75,16 +72,17 @@ export class Expectation {
    */
   match(index: number, response: string): number | undefined {
     const i = String(index + 1);
+    const last = this.#segments.length - 1;
     let [at, number] = [0, 0];
-    for (const [place, segment] of this.#segments.entries()) {
+    for (let place = 0; place <= last; place++) {
+      const segment = this.#segments[place];
       const text = {
-        before: segment.before.join(i),
-        after: segment.after.join(i),
-        number: segment.number,
+        before: fill(segment.before, i),
+        after: fill(segment.after, i),
         first: place === 0,
-        last: place === this.#segments.length - 1,
+        last: place === last,
       };
-      const found = text.number
+      const found = segment.number
         ? findNumber(response, at, text)
         : findText(response, at, text);
       if (!found) return undefined;
@@ -97,17 +95,22 @@ export class Expectation {
   /**
    * The requests that a response may be valid for, by the number in it. Only so many
    * places of it are tried.
+   *
+   * @param count How many requests there are.
    */
-  *find(response: string): Generator<{ index: number; number: number }> {
+  *find(
+    response: string,
+    count: number,
+  ): Generator<{ index: number; number: number }> {
     let places = 0;
     for (const start of this.#numbersOf(response)) {
-      const most = String(this.#count).length;
+      const most = String(count).length;
       const digits = /^\d*/.exec(response.slice(start, start + most))![0];
       if (digits !== "" && places++ === MAX_PLACES) return;
       // What follows the number may begin with digits, too.
       for (let length = digits.length; length > 0; length--) {
         const index = Number(digits.slice(0, length)) - 1;
-        if (index < 0 || index >= this.#count) continue;
+        if (index < 0 || index >= count) continue;
         const number = this.match(index, response);
         if (number !== undefined) yield { index, number };
       }
@@ -130,6 +133,12 @@ export class Expectation {
       yield start + head.length;
     }
   }
+}
+
+/** Fills in a request's number, at each response: most texts have one place or none. */
+function fill(pieces: Pieces, i: string): string {
+  if (pieces.length === 1) return pieces[0];
+  return pieces.length === 2 ? pieces[0] + i + pieces[1] : pieces.join(i);
 }
 
 /** A segment with its request's number filled in. */
@@ -166,23 +175,38 @@ function findNumber(
   at: number,
   text: Text,
 ): Found | undefined {
-  const { before, after, first, last } = text;
+  if (text.first) return numberAt(response, 0, text);
+  for (const start of placesOf(response, at, text)) {
+    const found = numberAt(response, start, text);
+    if (found) return found;
+  }
+}
+
+/** Where a text with a number may begin, which does not begin the response. */
+function placesOf(
+  response: string,
+  at: number,
+  { before, after, last }: Text,
+): Iterable<number> {
+  if (!last) return occurrences(response, before, at);
   const fixed = response.length - before.length - after.length;
-  const starts = first
-    ? [0]
-    : last
-    ? Array.from({ length: MAX_DIGITS }, (_, i) => fixed - i - 1)
-    : occurrences(response, before, at);
-  for (const start of starts) {
-    if (start < at || !response.startsWith(before, start)) continue;
-    const from = start + before.length;
-    for (let to = from + 1; to <= from + MAX_DIGITS; to++) {
-      const number = parseNumber(response.slice(from, to));
-      const end = to + after.length;
-      if (
-        number !== undefined && response.startsWith(after, to) &&
-        (!last || end === response.length)
-      ) return { end, number };
+  return Array.from({ length: MAX_DIGITS }, (_, i) => fixed - i - 1)
+    .filter((start) => start >= at);
+}
+
+function numberAt(
+  response: string,
+  start: number,
+  { before, after, last }: Text,
+): Found | undefined {
+  if (!response.startsWith(before, start)) return undefined;
+  const from = start + before.length;
+  for (let to = from + 1; to <= from + MAX_DIGITS; to++) {
+    const end = to + after.length;
+    if (last && end !== response.length) continue;
+    const number = parseNumber(response.slice(from, to));
+    if (number !== undefined && response.startsWith(after, to)) {
+      return { end, number };
     }
   }
 }

@@ -17,10 +17,13 @@ export class InFlight {
   /** The number of the next one when it was last {@linkcode mark}ed. */
   #marked = 0;
   /** Those that a younger one was answered before, the oldest first: by index, when
-   * each was due. */
-  #passed = new Map<number, number>();
+   * each was due, and its number. */
+  #passed = new Map<number, { due: number; number: number }>();
+  #unordered: boolean;
 
-  constructor(most: number) {
+  /** @param unordered Whether those that were passed are not lost for that. */
+  constructor(most: number, unordered = false) {
+    this.#unordered = unordered;
     this.#indices = new Uint32Array(most);
     this.#due = new Float64Array(most);
   }
@@ -61,10 +64,10 @@ export class InFlight {
    * `undefined` if it is not in flight.
    */
   take(index: number): { due: number; passed: boolean } | undefined {
-    const due = this.#passed.get(index);
-    if (due !== undefined) {
+    const passed = this.#passed.get(index);
+    if (passed) {
       this.#passed.delete(index);
-      return { due, passed: true };
+      return { due: passed.due, passed: true };
     }
     const { length } = this.#indices;
     let number = this.#first;
@@ -72,14 +75,17 @@ export class InFlight {
       number++;
     }
     if (number === this.#next) return undefined;
-    while (this.#first < number) this.#passed.set(this.first!, this.shift());
+    while (this.#first < number) {
+      const place = this.#first;
+      this.#passed.set(this.first!, { number: place, due: this.shift() });
+    }
     return { due: this.shift(), passed: false };
   }
 
   /** When the first of them was due; `Infinity` if there is none. */
   get firstDue(): number {
     let first = Infinity;
-    for (const due of this.#passed.values()) first = Math.min(first, due);
+    for (const { due } of this.#passed.values()) first = Math.min(first, due);
     for (let number = this.#first; number < this.#next; number++) {
       first = Math.min(first, this.#due[number % this.#due.length]);
     }
@@ -92,19 +98,25 @@ export class InFlight {
   }
 
   /**
-   * Takes out all, the oldest first. Those that were passed are lost.
+   * Takes out all, the oldest first. Those that were passed are lost, where there is
+   * an order.
    *
    * @param silent Whether those in flight since the {@linkcode mark} are lost, too.
    */
   takeAll(silent: boolean): Unanswered[] {
+    const lost = (number: number) => silent && number < this.#marked;
     const all: Unanswered[] = Array.from(
       this.#passed,
-      ([index, due]) => ({ index, due, lost: true }),
+      ([index, { due, number }]) => ({
+        index,
+        due,
+        lost: !this.#unordered || lost(number),
+      }),
     );
     this.#passed.clear();
     while (this.first !== undefined) {
-      const lost = silent && this.#first < this.#marked;
-      all.push({ index: this.first, due: this.shift(), lost });
+      const { first: index } = this;
+      all.push({ index, lost: lost(this.#first), due: this.shift() });
     }
     return all;
   }

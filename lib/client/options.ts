@@ -5,10 +5,13 @@
  */
 
 import type { Command, Options } from "../cli/flags.ts";
+import { HIGHEST } from "../../static/proof.js";
+import { DEFAULT_TEMPLATE, parseTemplate } from "./expect.ts";
 import { addLimit, type Limit } from "./limits.ts";
 import { boolean, decimal, integer, text, time } from "../cli/values.ts";
 
 const SEND = "What to send";
+const EXPECT = "What to expect";
 const EXTENT = "How much, and for how long";
 const ROUTE = "Over which route";
 const OUTPUT = "Output";
@@ -39,6 +42,21 @@ export const clientCommand = {
       default: "1",
       parse: integer(1, 1000),
       help: "requests per message, at most; more than 1 by ws-random.lines",
+    },
+    expect: {
+      group: EXPECT,
+      value: "template",
+      default: DEFAULT_TEMPLATE,
+      parse: parseTemplate,
+      help:
+        "a valid response: {request} is the request's text, {i} its number, " +
+        `{n} a number from 1 to ${HIGHEST}, {*} any text; echo is {request}`,
+    },
+    unordered: {
+      group: EXPECT,
+      none: false,
+      parse: boolean,
+      help: "responses may come in any order",
     },
     count: {
       group: EXTENT,
@@ -212,6 +230,8 @@ export type ClientOptions = Options<typeof clientCommand.flags>;
 
 const {
   url: _url,
+  expect: _expect,
+  unordered: _unordered,
   ca: _ca,
   cert: _cert,
   key: _key,

@@ -6,7 +6,8 @@
  * @module
  */
 
-import { HIGHEST, parseResponse } from "../../static/proof.js";
+import { HIGHEST } from "../../static/proof.js";
+import type { Expectation } from "./expect.ts";
 import type { Interval } from "./intervals.ts";
 import { Times } from "./time.ts";
 
@@ -145,8 +146,16 @@ export class Requests {
   #returned: Unanswered[] = [];
   #settled = 0;
 
-  /** @param rate Requests per second; as fast as they can be sent if not given. */
-  constructor(message: string, count: number, rate?: number) {
+  /**
+   * @param expectation What a valid response is.
+   * @param rate Requests per second; as fast as they can be sent if not given.
+   */
+  constructor(
+    readonly expectation: Expectation,
+    message: string,
+    count: number,
+    rate?: number,
+  ) {
     this.counters = createCounters(count);
     this.#parts = message.split("{i}");
     this.#paced = rate !== undefined;
@@ -231,6 +240,7 @@ export class Requests {
   /**
    * Counts a valid response.
    *
+   * @param number The one that it carries, or 0.
    * @param due When its request was due, in milliseconds.
    */
   accept(index: number, number: number, now: number, due: number): void {
@@ -239,7 +249,7 @@ export class Requests {
       ? Fate.answeredAgain
       : Fate.answered;
     times.answered(now, due);
-    numbers[number - 1]++;
+    if (number > 0) numbers[number - 1]++;
     this.counters.answered++;
     this.#settled++;
   }
@@ -269,23 +279,10 @@ export class Requests {
 
   /** The unanswered request that this is a valid response to, found by the
    * number in its text. */
-  answeredBy(response: unknown): { index: number; number: number } | undefined {
-    const [head] = this.#parts;
-    if (
-      typeof response !== "string" || this.#parts.length === 1 ||
-      !response.startsWith(head)
-    ) return undefined;
-    const most = String(this.counters.sent).length;
-    const digits =
-      /^\d*/.exec(response.slice(head.length, head.length + most))![0];
-    // What follows `{i}` may begin with digits, too.
-    for (let length = digits.length; length > 0; length--) {
-      const index = Number(digits.slice(0, length)) - 1;
-      if (index < 0 || index >= this.counters.sent) continue;
-      const number = parseResponse(this.text(index), response);
-      if (number === undefined) continue;
-      const answered = this.counters.fates[index] & Fate.answered;
-      return answered ? undefined : { index, number };
+  answeredBy(response: string): { index: number; number: number } | undefined {
+    const { fates, sent } = this.counters;
+    for (const found of this.expectation.find(response, sent)) {
+      if (!(fates[found.index] & Fate.answered)) return found;
     }
   }
 }

@@ -12,6 +12,7 @@ import type { ClientOptions } from "./options.ts";
 import { type Interval, IntervalCounter } from "./intervals.ts";
 import { type Break, type Counters, Requests } from "./requests.ts";
 import { hideSecrets } from "../text.ts";
+import { Expectation } from "./expect.ts";
 import { layOut } from "./plan.ts";
 import { realWorld, type World } from "./environment.ts";
 
@@ -84,12 +85,18 @@ export class Run implements Owner {
         (proxy ? ` through the proxy ${proxy}` : ""),
       window,
       batch,
+      unordered: options.unordered,
       protocols: offered({ ...options, batch }),
       retries,
       timeout,
       tick: Math.min(TICK_MS, timeout / TIMEOUT_TICKS),
     };
-    this.requests = new Requests(message, count, rate);
+    this.requests = new Requests(
+      new Expectation(options.expect, message),
+      message,
+      count,
+      rate,
+    );
     this.requests.onEarly = () => this.#pace();
     this.#duration = options.duration;
     this.#interval = options.interval;

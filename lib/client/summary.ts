@@ -50,7 +50,7 @@ export function reportText(report: Report): string {
       `from ${(pause.atMs / 1000).toFixed(3)} s on`,
     ],
     "connect ms": manyHandshakes && percentiles(report.handshakeMs),
-    numbers: answered > 0 && [
+    numbers: numbers.mean !== null && [
       `${numbers.min} to ${numbers.max}`,
       `mean ${numbers.mean}`,
       `chi-square ${numbers.chiSquare}`,

@@ -23,6 +23,8 @@ test("without arguments every option has its default", () => {
     window: undefined,
     ramp: 0,
     batch: 1,
+    expect: "{request} {n}",
+    unordered: false,
     message: "Message {i}",
     rate: undefined,
     timeout: 10_000,

@@ -24,6 +24,8 @@ export interface Script {
   /** Most in flight on a connection. */
   window: number;
   lines: boolean;
+  /** Whether responses may come in any order. */
+  unordered: boolean;
   /** In milliseconds. */
   timeout: number;
   /** Requests per second, if there is a rate. */
@@ -210,7 +212,8 @@ export class Network implements World {
       const age = cause === "silent" ? this.#now - sentAt : 0;
       const ends = this.ends.get(request) ?? [];
       this.ends.set(request, ends);
-      if (passed || age >= timeout + 2 * this.tick) ends.push("lost");
+      const skipped = passed && !this.script.unordered;
+      if (skipped || age >= timeout + 2 * this.tick) ends.push("lost");
       else ends.push(age >= timeout ? "either" : "resent");
     }
   }
@@ -272,7 +275,7 @@ export class Network implements World {
     );
     if (place >= 0) {
       for (const older of outstanding.slice(0, place)) older.passed = true;
-      if (outstanding[place].passed) {
+      if (outstanding[place].passed && !this.script.unordered) {
         this.overtaken.add(outstanding[place].request);
       }
       const request = take(place);

@@ -8,8 +8,8 @@ import {
 import { parseResponse } from "../../static/proof.js";
 import { pureTest as test } from "../../harness/tests.ts";
 
-const expectation = (template: string, message = "Message {i}", count = 1000) =>
-  new Expectation(parseTemplate(template), message, count);
+const expectation = (template: string, message = "Message {i}") =>
+  new Expectation(parseTemplate(template), message);
 
 test("parseTemplate() wants something that tells whose response it is", () => {
   assertEquals(parseTemplate("echo"), "{request}");
@@ -83,7 +83,7 @@ test("Expectation.find() finds the request by its number", () => {
     template: string,
     response: string,
     message?: string,
-  ) => [...expectation(template, message).find(response)];
+  ) => [...expectation(template, message).find(response, 1000)];
   assertEquals(found(DEFAULT_TEMPLATE, "Message 12 3"), [
     { index: 11, number: 3 },
   ]);

@@ -68,6 +68,7 @@ const schedules = fc.record({
   connections: fc.integer({ min: 1, max: 4 }),
   window: fc.integer({ min: 1, max: 12 }),
   batch: mostly(1, 3),
+  unordered: mostly(false, true),
   rate: fc.option(fc.constantFrom(3, 20, 1000)),
   duration: fc.option(fc.constantFrom(1, 300, 2000), { freq: 3 }),
   ramp: mostly(0, 100, 2000),
@@ -104,6 +105,7 @@ async function simulate(schedule: Schedule): Promise<void> {
     ),
     window: options.window!,
     lines: options.batch > 1,
+    unordered: rest.unordered,
     timeout: rest.timeout,
     rate,
     duration,
@@ -323,7 +325,14 @@ test("--rate sends each request when it is due, where nothing is in the way", as
   const texts = Array.from({ length: 30 }, (_, i) => `Message ${i + 1}`);
   const options = { count: 30, connections: 3, window: 10, rate: 20 };
   const network = new Network({
-    ...{ peers: [honest], texts, window: 10, lines: false, timeout: 3000 },
+    ...{
+      peers: [honest],
+      texts,
+      window: 10,
+      lines: false,
+      unordered: false,
+      timeout: 3000,
+    },
     ...{ rate: 20, duration: null, step: 0 },
   });
   const run = new Run(
