@@ -194,8 +194,10 @@ test("a server with the options of its pods answers while it is no longer ready"
     return response.status;
   };
   assertEquals(await status(annotations!["prometheus.io/path"]), 200);
-  const live = livenessProbe!.httpGet!.path!;
-  const ready = readinessProbe!.httpGet!.path!;
+  const [live, ready] = [livenessProbe, readinessProbe].map((probe) => {
+    assertEquals(probe!.httpGet!.port, container.ports![0].name);
+    return probe!.httpGet!.path!;
+  });
   assertEquals([await status(live), await status(ready)], [200, 200]);
 
   server.kill("SIGTERM");
@@ -213,11 +215,16 @@ test("clients with the options of the Job's pods print what can be merged", asyn
   const { server, url } = await serverProcess();
   await using _ = server;
   const [, , ...args] = container.args!;
+  const [{ name, valueFrom }] = container.env!;
+  assertEquals(
+    valueFrom!.fieldRef!.fieldPath,
+    "metadata.annotations['batch.kubernetes.io/job-completion-index']",
+  );
   const logs = await Promise.all(["0", "1"].map(async (index) => {
     const { code, stdout, stderr } = await runClient(
       url.replace(/^http(.*)/, "ws$1ws"),
       ...args.map((arg) =>
-        arg.replace("$(INDEX)", index).replace(/(?<=^--count=).*/, "2000")
+        arg.replace(`$(${name})`, index).replace(/(?<=^--count=).*/, "2000")
       ),
     );
     assertEquals([code, stderr], [0, ""]); // a pod's log has both
