@@ -21,7 +21,7 @@ export interface ImageConfig {
 /** The namespaces that a container is in. */
 export const NAMESPACES = [
   "unshare",
-  ..."--net --pid --mount --uts --ipc --fork --kill-child".split(" "),
+  ..."--net --pid --mount --uts --ipc --fork".split(" "),
 ];
 
 /** What an engine does with `--read-only`, before the command becomes process 1. */
@@ -132,6 +132,13 @@ export class Container extends Process {
     const target = `--target=${await this.#init()}`;
     const enter = ["nsenter", target, "--all", "--root", "--wd", ...user];
     return await run([...enter, ...command], { clearEnv: true });
+  }
+
+  /** Ends it with its process 1, with which all others go. */
+  override async [Symbol.asyncDispose](): Promise<void> {
+    const init = await this.#init().catch(() => undefined); // it has ended
+    if (init) Deno.kill(Number(init), "SIGKILL");
+    await super[Symbol.asyncDispose]();
   }
 
   /** Sends SIGTERM to its process 1, as an engine does, and waits for the end. */

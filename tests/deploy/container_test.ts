@@ -41,6 +41,7 @@ testWithBuildah(
 
     await t.step("its program is the binary", async () => {
       assertEquals(Object.keys(image.ExposedPorts), ["8000/tcp"]);
+      assertMatch(image.User, /^[1-9]\d*:[1-9]\d*$/);
       await using version = start([...Entrypoint, "--version"]);
       assertEquals(await version.end(), 0);
       assertEquals(version.stdout, `ws-random ${config.version}\n`);
@@ -54,9 +55,8 @@ testWithBuildah(
 
     await using server = start([...Entrypoint, ...Cmd]);
     await t.step("its server listens on all addresses", async () => {
-      await server.until(
-        /^Listening on http:\S+:8000\/ and every other address/,
-      );
+      const [, where] = await server.until(/^Listening on (.*)\n/);
+      assertMatch(where, /^http:\S+:8000\/ and every other address/);
     });
     await t.step("it is healthy", async () => {
       const { code, stdout, stderr } = await server.exec(healthCheck);
