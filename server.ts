@@ -38,7 +38,7 @@ import { memoryLimit } from "./lib/server/memory.ts";
 import { Metrics } from "./lib/server/metrics.ts";
 import { Notices, stdoutLine } from "./lib/server/log.ts";
 import { serverCommand, type ServerOptions } from "./lib/server/options.ts";
-import { Backlog } from "./lib/server/outbox.ts";
+import { Backlog } from "./lib/server/backlog.ts";
 import { CLOSE, isLoopback, LINES_PROTOCOL } from "./lib/protocol.ts";
 import { Lines } from "./lib/lines.ts";
 import { plural } from "./lib/text.ts";

@@ -6,10 +6,19 @@
  */
 
 import { Buffer } from "node:buffer";
+import {
+  atFault,
+  goingAway,
+  type Leaving,
+  notable,
+  unanswered,
+  unread,
+} from "./leaving.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Notices } from "./log.ts";
 import type { ServerOptions } from "./options.ts";
-import { type Backlog, Outbox } from "./outbox.ts";
+import type { Backlog } from "./backlog.ts";
+import { Outbox } from "./outbox.ts";
 import { answer, answerLines, CLOSE, MAX_LINES } from "../protocol.ts";
 import { plural } from "../text.ts";
 
@@ -21,21 +30,6 @@ const HANDSHAKE_MS = 5000;
 /** How long a peer may take for the rest of its opening handshake when the server
  * shuts down, in milliseconds: one that is still there takes a few. */
 const LATE_HANDSHAKE_MS = 1000;
-
-/** A peer is quiet when it has sent nothing for this long, in milliseconds. A connection
- * is closed then and not before: a message that arrives after `close()` makes Deno drop
- * the connection, and the peer does not get the close frame
- * (https://github.com/denoland/deno/issues/21642 is about the same code). With 50 ms,
- * 4 of 8 runs of the page were dropped, since it pauses to draw. */
-const QUIET_MS = 250;
-
-/** The same for a peer at fault, in milliseconds. It does not know and goes on, and a
- * browser on a busy machine makes long pauses to draw. With a load of 12 on two cores, 2
- * of 36 did not get the close frame after 250 ms, none of 18 after this. */
-const FAULT_QUIET_MS = 1000;
-
-/** How long a peer at fault may go on sending, in milliseconds. */
-const FAULT_MS = 5000;
 
 /** How many messages of a peer may be ignored before its connection is closed, quiet or
  * not; one that does not read may also send one for each response that it is still
@@ -53,18 +47,6 @@ const TURNS = 10;
  * - `closing`: the close frame was sent
  */
 type State = "opening" | "open" | "closing";
-
-/** How this side ends a connection. */
-interface Leaving {
-  code: number;
-  reason: string;
-  /** It is closed when the peer was quiet for this long, in milliseconds. */
-  quietMs: number;
-  /** When it is closed at the latest, in milliseconds. */
-  until: number;
-  /** For how long its requests were answered, in milliseconds; 0 if they are not. */
-  answersMs: number;
-}
 
 /** What the connections of a server share. */
 export interface Shared {
@@ -117,7 +99,7 @@ export class Connection {
     this.#outbox = new Outbox(
       socket,
       (response, bytes) =>
-        shared.metrics.answer(lines ? countLines(response) : 1, bytes),
+        shared.metrics.answer(lines ? response.split("\n").length : 1, bytes),
       (reason) => this.#unread(reason),
     );
     shared.backlog.add(this.#outbox);
@@ -147,13 +129,7 @@ export class Connection {
         this.drain(milliseconds);
       };
     } else if (this.#state === "open" && !this.#leaving) {
-      this.#leave({
-        code: CLOSE.GOING_AWAY,
-        reason: "server shuts down",
-        quietMs: QUIET_MS,
-        until: performance.now() + milliseconds,
-        answersMs: milliseconds,
-      });
+      this.#leave(goingAway(milliseconds));
     }
   }
 
@@ -210,18 +186,14 @@ export class Connection {
   }
 
   #fault(code: number, reason: string): void {
-    const until = performance.now() + FAULT_MS;
-    const quietMs = FAULT_QUIET_MS;
-    this.#leave({ code, reason, quietMs, until, answersMs: 0 });
+    this.#leave(atFault(code, reason));
   }
 
   /** What waited for this peer was dropped, for it does not read. */
   #unread(reason: string): void {
     if (this.#state !== "open" || this.#leaving?.answersMs === 0) return;
     this.#ignored = -this.#outbox.responses;
-    const code = CLOSE.POLICY_VIOLATION;
-    const until = performance.now() + HANDSHAKE_MS;
-    this.#leave({ code, reason, quietMs: QUIET_MS, until, answersMs: 0 });
+    this.#leave(unread(reason));
   }
 
   #ignore(leaving: Leaving): void {
@@ -243,10 +215,8 @@ export class Connection {
     const late = performance.now() >= until;
     this.#heard = false;
     if (quiet || late && !waits && answersMs === 0) this.#close(leaving);
-    else if (late && answersMs > 0) {
-      // Without answers it soon has nothing more to send.
-      this.#leave({ ...leaving, until: until + answersMs / 2, answersMs: 0 });
-    } else {
+    else if (late && answersMs > 0) this.#leave(unanswered(leaving));
+    else {
       if (late && !this.#over) {
         this.#shared.backlog.abandon(this.#outbox);
         this.#count(leaving.code, notable(leaving));
@@ -314,7 +284,8 @@ export class Connection {
   #wait(milliseconds: number, then: () => void, turns = TURNS): void {
     this.#stopWaiting();
     const timer = this.#timer = setTimeout(() => {
-      // Deno 2.6.8 has called back a timer that was cleared when it was due.
+      // Deno 2.6.8 has called back a timer that was cleared when it was due; one way to
+      // that was mended by https://github.com/denoland/deno_core/pull/616.
       if (timer !== this.#timer) return;
       if (turns > 1) this.#wait(milliseconds, then, turns - 1);
       else then();
@@ -325,15 +296,4 @@ export class Connection {
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
-}
-
-/** Why this side ended a connection, if that is something to tell. */
-function notable({ code, reason }: Leaving): string | undefined {
-  return code === CLOSE.GOING_AWAY ? undefined : reason;
-}
-
-function countLines(text: string): number {
-  let lines = 1;
-  for (let at = -1; (at = text.indexOf("\n", at + 1)) !== -1;) lines++;
-  return lines;
 }

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { MOVING_FACTOR, OWN_COST, SHARED_COST } from "./outbox.ts";
+import { MOVING_FACTOR, SHARED_COST } from "./backlog.ts";
+import { OWN_COST } from "./outbox.ts";
 import type { ServerOptions } from "./options.ts";
 
 /** A server without connections, in bytes, and each further worker. */

@@ -9,7 +9,7 @@ import { LINES_PROTOCOL } from "../../lib/protocol.ts";
 import { Metrics } from "../../lib/server/metrics.ts";
 import { Connection } from "../../lib/server/connection.ts";
 import { Notices } from "../../lib/server/log.ts";
-import { Backlog } from "../../lib/server/outbox.ts";
+import { Backlog } from "../../lib/server/backlog.ts";
 import type { Server } from "../../server.ts";
 import { parseResponse } from "../../static/proof.js";
 import {

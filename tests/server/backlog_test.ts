@@ -1,12 +1,8 @@
 // The rule for what waits, without a network: a socket that is written by hand.
 
 import { assert, assertEquals } from "@std/assert";
-import {
-  Backlog,
-  Outbox,
-  OWN_COST,
-  SHARED_COST,
-} from "../../lib/server/outbox.ts";
+import { Backlog, SHARED_COST } from "../../lib/server/backlog.ts";
+import { Outbox, OWN_COST } from "../../lib/server/outbox.ts";
 import { eventually, pureTest as test } from "../../harness/helpers.ts";
 
 const encoder = new TextEncoder();
