@@ -140,14 +140,18 @@ testIn(
       visit(server.url, async (tab) => {
         await status(tab, "connected");
         await tab.evaluate(() => {
-          // What a hidden tab has: no frames. It is hidden while one is waited for.
-          globalThis.requestAnimationFrame = () => {
-            Object.defineProperty(document, "hidden", { value: true });
-            document.dispatchEvent(
-              new Event("visibilitychange", { bubbles: true }),
-            );
-            return 0;
-          };
+          // A tab is hidden while a frame is waited for, and then has no frames; the
+          // first one is that of the drawing.
+          let frames = 0;
+          globalThis.requestAnimationFrame = () =>
+            frames++ === 0 ? 0 : Number(setTimeout(() => {
+              Object.defineProperty(document, "hidden", {
+                get: () => true,
+                configurable: true,
+              });
+              const event = new Event("visibilitychange", { bubbles: true });
+              document.dispatchEvent(event);
+            }));
         });
         assertMatch(await sendAll(tab), DONE);
       })),
