@@ -8,6 +8,7 @@
  */
 
 import ts from "npm:typescript@5.9.3";
+import config from "../deno.json" with { type: "json" };
 import { EQUAL, TESTS } from "./mutate_table.ts";
 
 /** A change: this text in place of what is from `start` to `end`. */
@@ -34,22 +35,21 @@ function changes(node: ts.Node, source: ts.SourceFile): Mutant[] {
     ...{ start: of.getStart(source), end: of.end, text },
   });
   const negated = (of: ts.Node) => change(`!(${of.getText(source)})`, of);
-  const operator = (token: ts.Node) => {
-    const other = OPERATORS[token.getText(source)];
-    return other === undefined ? [] : [change(other, token)];
-  };
-  if (ts.isBinaryExpression(node)) return operator(node.operatorToken);
+  if (ts.isBinaryExpression(node)) {
+    const other = OPERATORS[node.operatorToken.getText(source)];
+    return other ? [change(other, node.operatorToken)] : [];
+  }
   if (ts.isPrefixUnaryExpression(node) || ts.isPostfixUnaryExpression(node)) {
     const sign = ts.tokenToString(node.operator)!;
-    if (sign === "!") return [change(node.operand.getText(source))];
-    if (sign === "-") return [change(node.operand.getText(source))];
+    if (sign === "!" || sign === "-") {
+      return [change(node.operand.getText(source))];
+    }
     const other = OPERATORS[sign];
     return other ? [change(code.replace(sign, other))] : [];
   }
   if (ts.isNumericLiteral(node)) return [change(`(${code} + 1)`)];
-  if (code === "true" || code === "false") {
-    return [change(`${code !== "true"}`)];
-  }
+  if (code === "true") return [change("false")];
+  if (code === "false") return [change("true")];
   if (ts.isRegularExpressionLiteral(node)) {
     return [[/^\/\^/, "/"], [/\$(?=\/\w*$)/, ""]].flatMap(([anchor, text]) => {
       const without = code.replace(anchor, text as string);
@@ -58,10 +58,10 @@ function changes(node: ts.Node, source: ts.SourceFile): Mutant[] {
   }
   if (ts.isStringLiteral(node) && node.text !== "") return [change('""')];
   if (ts.isTemplateExpression(node)) return [change("``")];
-  if (ts.isExpressionStatement(node) || ts.isThrowStatement(node)) {
-    return [change(";")];
-  }
-  if (ts.isBreakOrContinueStatement(node)) return [change(";")];
+  if (
+    ts.isExpressionStatement(node) || ts.isThrowStatement(node) ||
+    ts.isBreakOrContinueStatement(node)
+  ) return [change(";")];
   if (ts.isIfStatement(node) || ts.isWhileStatement(node)) {
     return [negated(node.expression)];
   }
@@ -86,47 +86,33 @@ function mutants(source: ts.SourceFile): Mutant[] {
 /** A copy of what git knows, to be changed. */
 async function copyProject(): Promise<string> {
   const folder = await Deno.makeTempDir();
-  await output("sh", "-c", `git ls-files | xargs cp --parents -t ${folder}`);
+  const copy = `git ls-files | xargs cp --parents -t ${folder}`;
+  await new Deno.Command("sh", { args: ["-c", copy] }).output();
   return folder;
 }
 
-function output(...[path, ...args]: string[]) {
-  return new Deno.Command(path, { args, stderr: "null" }).output();
-}
+/** The options of `deno test` in `deno task test`. */
+const [, options] = /deno test (.*) --$/.exec(config.tasks.test.command)!;
 
 /** Runs tests in a copy; whether they pass within so many seconds. */
 async function pass(cwd: string, tests: string[], limit: number) {
-  const deno = [
-    Deno.execPath(),
-    "test",
-    "--no-check",
-    "--quiet",
-    "--fail-fast",
-  ];
-  const allow = ["net", "read", "write", "run", "env", "sys"]
-    .map((name) => `--allow-${name}`);
+  const deno = [Deno.execPath(), "test", "--fail-fast", ...options.split(" ")];
   // `timeout` ends what the tests have started, too.
-  const args = ["--signal=KILL", `${limit}`, ...deno, ...allow, ...tests];
-  const streams = { stdout: "null", stderr: "null" } as const;
-  return (await new Deno.Command("timeout", { args, cwd, ...streams }).output())
-    .success;
+  const args = ["--signal=KILL", `${limit}`, ...deno, ...tests];
+  return (await new Deno.Command("timeout", { args, cwd }).output()).success;
 }
 
-/** Runs the tests of a file against each of its mutants; returns whether all that are
- * not known to be equal in effect were noticed. */
+/** Runs the tests of a file against each of its mutants; returns whether all were
+ * noticed that are not equal in effect. */
 async function mutate(file: string, copies: string[]): Promise<boolean> {
   const text = await Deno.readTextFile(file);
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
-  const mirrored = file.replace(/^lib|^static/, "tests").replace(
-    /\.\w+$/,
-    "_test.ts",
-  );
-  const tests = TESTS[file] ?? [mirrored];
+  const own = file.replace(/^lib/, "tests").replace(/\.\w+$/, "_test.ts");
+  const tests = TESTS[file] ?? [own];
   const began = performance.now();
   if (!await pass(copies[0], tests, 600)) throw new Error(`${tests} fail`);
   const limit = 5 + 4 * (performance.now() - began) / 1000;
 
-  const lines = text.split("\n");
   const all = mutants(source);
   const left = [...all];
   let [noticed, equal] = [0, 0];
@@ -134,29 +120,28 @@ async function mutate(file: string, copies: string[]): Promise<boolean> {
     for (let mutant = left.shift(); mutant; mutant = left.shift()) {
       const { start, end, text: replacement } = mutant;
       const { line } = source.getLineAndCharacterOfPosition(start);
-      const changed = text.slice(0, start) + replacement + text.slice(end);
-      const was = lines[line].trim();
+      const was = text.split("\n")[line].trim();
       const what = `${text.slice(start, end).split("\n")[0]} -> ${replacement}`;
       if (EQUAL[file]?.some(([code, to]) => code === was && to === what)) {
         equal++;
         continue;
       }
-      await Deno.writeTextFile(`${copy}/${file}`, changed);
+      const mutated = text.slice(0, start) + replacement + text.slice(end);
+      await Deno.writeTextFile(`${copy}/${file}`, mutated);
       if (!await pass(copy, tests, limit)) noticed++;
       else console.log(`${file}:${line + 1}: ${was}\n    ${what}`);
     }
     await Deno.writeTextFile(`${copy}/${file}`, text);
   }));
   const tried = all.length - equal;
-  const share = Math.floor(noticed / tried * 1000) / 10;
+  const share = (noticed / tried * 100).toFixed(1);
   console.log(`${file}: ${noticed} of ${tried} noticed, ${share} %`);
   return noticed === tried;
 }
 
 const files = Deno.args.length > 0 ? Deno.args : Object.keys(TESTS);
-const copies = await Promise.all(
-  Array.from({ length: navigator.hardwareConcurrency }, copyProject),
-);
+const cores = { length: navigator.hardwareConcurrency };
+const copies = await Promise.all(Array.from(cores, copyProject));
 let incomplete = 0;
 for (const file of files) if (!await mutate(file, copies)) incomplete++;
 for (const copy of copies) await Deno.remove(copy, { recursive: true });

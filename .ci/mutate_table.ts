@@ -24,7 +24,11 @@ export const TESTS: Record<string, string[]> = {
     "tests/server/responses_test.ts",
     "tests/server/drain_test.ts",
   ],
-  "lib/client/in_flight.ts": ["tests/client/run_simulation_test.ts"],
+  ...Object.fromEntries(
+    ["connection", "exchange", "in_flight", "plan", "requests", "run"].map((
+      name,
+    ) => [`lib/client/${name}.ts`, ["tests/client/run_simulation_test.ts"]]),
+  ),
 };
 
 /** Mutants that do the same as the program: the line, the change, and why. */

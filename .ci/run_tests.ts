@@ -83,7 +83,7 @@ function readReport(xml: string): Counts {
 }
 
 /** Writes the seconds of each file between the two marks in the page. */
-async function record(): Promise<void> {
+async function record(inAll: number): Promise<void> {
   const seconds: Record<string, number> = {};
   const root = new URL("..", import.meta.url).href;
   for (const line of (await Deno.readTextFile(SECONDS)).trim().split("\n")) {
@@ -93,6 +93,13 @@ async function record(): Promise<void> {
   }
   const rows = Object.entries(seconds).sort(([, a], [, b]) => b - a)
     .map(([file, n]) => `${n.toFixed(1).padStart(5)}  ${file}\n`);
+  const date = new Date().toISOString().slice(0, 10);
+  const { hardwareConcurrency: cores } = navigator;
+  const load = Deno.loadavg()[2].toFixed(0); // of 15 minutes
+  rows.unshift(
+    `${date}, Deno ${Deno.version.deno}, ${cores} cores with a load of ${load}: ` +
+      `${inAll} s in all\n\n`,
+  );
   const page = await Deno.readTextFile(PAGE);
   const between = /(?<=<!-- seconds -->\n\n```\n)[^]*?(?=```\n\n<!-- end -->)/;
   await Deno.writeTextFile(PAGE, page.replace(between, () => rows.join("")));
@@ -125,9 +132,9 @@ for (const { jobs, files } of phases) {
     total[key] += counts[key];
   }
 }
-if (given.includes("--record")) await record();
 const { passed, failed, ignored } = total;
 const seconds = Math.round((performance.now() - began) / 1000);
+if (given.includes("--record")) await record(seconds);
 console.log(
   `${failed === 0 ? "ok" : "FAILED"} | ${passed} passed | ${failed} failed | ` +
     `${ignored} not run (${seconds}s)`,
