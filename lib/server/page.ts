@@ -38,8 +38,12 @@ const VALUES: Record<string, string | number> = {
   highest: HIGHEST,
   expected: Math.round(EXPECTED),
   deviation: Math.round(2 * Math.sqrt(EXPECTED * (1 - 1 / HIGHEST))),
-  axis: [1, ...[1, 2, 3, 4].map((n) => Math.round(HIGHEST * n / 4))]
-    .map((n) => `<text x="${(n - 0.5) / HIGHEST * 100}%" y="1em">${n}</text>`)
+  axis: [1, ...[1, 2, 3, 4].map((part) => Math.round(HIGHEST * part / 4))]
+    .map((number) => {
+      const middle = `x="${(number - 0.5) / HIGHEST * 100}%"`;
+      const look = 'y="1em" text-anchor="middle" fill="currentColor"';
+      return `<text ${middle} ${look}>${number}</text>`;
+    })
     .join(""),
 };
 
