@@ -2,9 +2,11 @@
 
 import {
   assert,
+  assertAlmostEquals,
   assertEquals,
   assertMatch,
   assertNotEquals,
+  assertStringIncludes,
 } from "@std/assert";
 import { HIGHEST } from "../../static/proof.js";
 import config from "../../deno.json" with { type: "json" };
@@ -59,6 +61,8 @@ test("each file of static/ is served to GET and HEAD, with 304 where it is cache
       const etag = full.headers.get("etag") ?? "";
       assertMatch(etag, /^"[^"]+"$/); // strong
       tags.add(etag);
+      const cache = full.headers.get("cache-control");
+      assertEquals(cache, "no-cache, no-transform");
 
       const head = await get(url, { method: "HEAD" });
       assertEquals(head.status, 200);
@@ -95,6 +99,26 @@ test("the page names the version and holds no inline code", () =>
       false,
     );
     assertEquals(/https?:\/\//.test(body), false, "a third party");
+  }));
+
+test("the page's chart is drawn for 10,000 numbers before its scripts come", () =>
+  withHttp({}, async (base) => {
+    const { body } = await get(base);
+    const share = 1 / HIGHEST;
+    const expected = Math.round(10_000 * share);
+    const deviation = Math.sqrt(10_000 * share * (1 - share));
+    assertStringIncludes(body, `<span id="level">${expected}</span>`);
+    const band = `${expected} ± ${Math.round(2 * deviation)} expected`;
+    assertStringIncludes(body, band);
+    // A label stands below the middle of its bar.
+    const labels = [...body.matchAll(/<text x="([\d.]+)%" y="1em">(\d+)</g)];
+    assertEquals(labels.length, 5);
+    for (const [index, [, x, label]] of labels.entries()) {
+      const number = Math.max(1, Math.round(index / 4 * HIGHEST));
+      assertEquals(Number(label), number);
+      assertAlmostEquals(Number(x), 100 * (number - 0.5) * share, 1e-9);
+    }
+    assertEquals(/\{\w+\}|undefined|NaN/.test(body), false);
   }));
 
 test("an unknown path gets 404, another method 405, a GET of the endpoint 426", () =>
