@@ -111,7 +111,7 @@ test("the page's chart is drawn for 10,000 numbers before its scripts come", () 
     const band = `${expected} ± ${Math.round(2 * deviation)} expected`;
     assertStringIncludes(body, band);
     // A label stands below the middle of its bar.
-    const labels = [...body.matchAll(/<text x="([\d.]+)%" y="1em">(\d+)</g)];
+    const labels = [...body.matchAll(/<text x="([\d.]+)%"[^>]*>(\d+)</g)];
     assertEquals(labels.length, 5);
     for (const [index, [, x, label]] of labels.entries()) {
       const number = Math.max(1, Math.round(index / 4 * HIGHEST));
