@@ -60,15 +60,20 @@ export type Options<T extends Flags> = {
       : undefined);
 };
 
+/** Of an option without a value. */
+export const onOff = { none: false, parse: boolean };
+
+/** Puts options under a heading of `--help`. */
+export function under<const T extends Flags>(group: string, flags: T): T {
+  return Object.fromEntries(
+    Object.entries(flags).map(([name, flag]) => [name, { ...flag, group }]),
+  ) as T;
+}
+
 /** The options of every command. */
 export const COMMON_FLAGS = {
-  help: { short: "h", help: "print this help", none: false, parse: boolean },
-  version: {
-    short: "V",
-    help: "print the version",
-    none: false,
-    parse: boolean,
-  },
+  help: { ...onOff, short: "h", help: "print this help" },
+  version: { ...onOff, short: "V", help: "print the version" },
 } as const satisfies Flags;
 
 /**

@@ -5,8 +5,7 @@
  */
 
 import { HIGHEST } from "../../static/proof.js";
-import type { Command, Options } from "../cli/flags.ts";
-import { boolean } from "../cli/values.ts";
+import { type Command, onOff, type Options } from "../cli/flags.ts";
 import { UsageError } from "../text.ts";
 import type { Interval } from "./intervals.ts";
 import { describeNumbers, type Report, round, SCHEMA } from "./report.ts";
@@ -26,7 +25,7 @@ export const mergeCommand = {
       ],
       help: "what ws-random client --json wrote, each of its own run",
     },
-    json: { none: false, parse: boolean, help: "the report as JSON" },
+    json: { ...onOff, help: "the report as JSON" },
   },
 } as const satisfies Command;
 

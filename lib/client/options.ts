@@ -4,17 +4,157 @@
  * @module
  */
 
-import type { Command, Options } from "../cli/flags.ts";
+import { type Command, onOff, type Options, under } from "../cli/flags.ts";
 import { HIGHEST } from "../../static/proof.js";
 import { DEFAULT_TEMPLATE, parseTemplate } from "./expect.ts";
 import { addLimit, type Limit } from "./limits.ts";
-import { boolean, decimal, integer, text, time } from "../cli/values.ts";
+import { decimal, integer, text, time } from "../cli/values.ts";
 
-const SEND = "What to send";
-const EXPECT = "What to expect";
-const EXTENT = "How much, and for how long";
-const ROUTE = "Over which route";
-const OUTPUT = "Output";
+const SEND = under("What to send", {
+  message: {
+    value: "text",
+    default: "Message {i}",
+    any: true,
+    parse: text,
+    help: "text of a request; {i} is 1, 2, 3, …",
+  },
+  batch: {
+    short: "b",
+    value: "n",
+    default: "1",
+    parse: integer(1, 1000),
+    help: "requests per message, at most; more than 1 by ws-random.lines",
+  },
+});
+
+const EXPECT = under("What to expect", {
+  expect: {
+    value: "template",
+    default: DEFAULT_TEMPLATE,
+    parse: parseTemplate,
+    help:
+      "a valid response: {request} is the request's text, {i} its number, " +
+      `{n} a number from 1 to ${HIGHEST}, {*} any text; echo is {request}`,
+  },
+  unordered: { ...onOff, help: "responses may come in any order" },
+});
+
+const EXTENT = under("How much, and for how long", {
+  count: {
+    short: "n",
+    value: "n",
+    parse: integer(1, 1_000_000_000),
+    help: "requests in all [default: 10000, or as many as fit into --duration]",
+  },
+  duration: {
+    short: "z",
+    value: "time",
+    parse: time("1ms", "1000h"),
+    help: "send for so long, then wait for what is in flight; with --count, " +
+      "whichever ends first",
+  },
+  connections: {
+    short: "c",
+    value: "n",
+    default: "1",
+    parse: integer(1, 60_000),
+    help: "share the requests among so many connections",
+  },
+  window: {
+    short: "w",
+    value: "n",
+    parse: integer(1, 1_000_000),
+    help: "unanswered requests per connection; 1 is strict ping-pong " +
+      "[default: 1000, or 1 MiB of them if that is less]",
+  },
+  ramp: {
+    value: "time",
+    default: "0s",
+    parse: time("0s", "24h"),
+    help: "open the connections evenly over so long",
+  },
+  rate: {
+    value: "n",
+    parse: decimal(0.001, 1_000_000),
+    help: "requests per second, evenly spaced; unlimited if not given",
+  },
+  timeout: {
+    value: "time",
+    default: "10s",
+    parse: time("100ms", "24h"),
+    help: "a request without an answer for so long is lost",
+  },
+  retries: {
+    value: "n",
+    default: "6",
+    parse: integer(0, 1_000_000),
+    help: "reconnects in a row without progress before giving up",
+  },
+});
+
+const ROUTE = under("Over which route", {
+  ca: {
+    value: "file",
+    parse: text,
+    help: "PEM file of a private authority to trust, for wss",
+  },
+  cert: {
+    value: "file",
+    parse: text,
+    help: "PEM file of a client certificate, for wss",
+  },
+  key: {
+    value: "file",
+    parse: text,
+    help: "PEM file of its private key",
+  },
+  connectTo: {
+    value: "address",
+    parse: parseAddress,
+    help: "connect there and not to the URL's host, for ws: 10.0.0.7:8000",
+  },
+  subprotocol: {
+    short: "s",
+    value: "name",
+    none: [] as string[],
+    parse: addSubprotocol,
+    help: "offer this subprotocol in the handshake; may be repeated",
+  },
+  header: {
+    short: "H",
+    value: "name: value",
+    none: new Headers(),
+    parse: addHeader,
+    help: "send this header with the handshake; may be repeated",
+  },
+});
+
+const OUTPUT = under("Output", {
+  interval: {
+    value: "time",
+    parse: time("10ms", "24h"),
+    help: "print a row of figures on stderr each time so long has passed",
+  },
+  jsonStream: {
+    ...onOff,
+    help:
+      "print a JSON object a line for the start, each interval and break, " +
+      "and the end, with the report",
+  },
+  failIf: {
+    value: "limit",
+    none: [] as readonly Limit[],
+    parse: addLimit,
+    help: "fail with status 3 where a figure is over or under a limit: " +
+      "'p99>50ms', 'pause>2s', 'rate<900'; may be repeated",
+  },
+  quiet: { short: "q", ...onOff, help: "no response lines" },
+  json: { ...onOff, help: "the report as JSON on stdout, no response lines" },
+  histogram: {
+    ...onOff,
+    help: "draw the numbers received, and the latencies",
+  },
+});
 
 /** `ws-random client` */
 export const clientCommand = {
@@ -27,178 +167,11 @@ export const clientCommand = {
       parse: parseUrl,
       help: "the server; ws:// if it says no more than localhost:8000",
     },
-    message: {
-      group: SEND,
-      value: "text",
-      default: "Message {i}",
-      any: true,
-      parse: text,
-      help: "text of a request; {i} is 1, 2, 3, …",
-    },
-    batch: {
-      group: SEND,
-      short: "b",
-      value: "n",
-      default: "1",
-      parse: integer(1, 1000),
-      help: "requests per message, at most; more than 1 by ws-random.lines",
-    },
-    expect: {
-      group: EXPECT,
-      value: "template",
-      default: DEFAULT_TEMPLATE,
-      parse: parseTemplate,
-      help:
-        "a valid response: {request} is the request's text, {i} its number, " +
-        `{n} a number from 1 to ${HIGHEST}, {*} any text; echo is {request}`,
-    },
-    unordered: {
-      group: EXPECT,
-      none: false,
-      parse: boolean,
-      help: "responses may come in any order",
-    },
-    count: {
-      group: EXTENT,
-      short: "n",
-      value: "n",
-      parse: integer(1, 1_000_000_000),
-      help:
-        "requests in all [default: 10000, or as many as fit into --duration]",
-    },
-    duration: {
-      group: EXTENT,
-      short: "z",
-      value: "time",
-      parse: time("1ms", "1000h"),
-      help:
-        "send for so long, then wait for what is in flight; with --count, " +
-        "whichever ends first",
-    },
-    connections: {
-      group: EXTENT,
-      short: "c",
-      value: "n",
-      default: "1",
-      parse: integer(1, 60_000),
-      help: "share the requests among so many connections",
-    },
-    window: {
-      group: EXTENT,
-      short: "w",
-      value: "n",
-      parse: integer(1, 1_000_000),
-      help: "unanswered requests per connection; 1 is strict ping-pong " +
-        "[default: 1000, or 1 MiB of them if that is less]",
-    },
-    ramp: {
-      group: EXTENT,
-      value: "time",
-      default: "0s",
-      parse: time("0s", "24h"),
-      help: "open the connections evenly over so long",
-    },
-    rate: {
-      group: EXTENT,
-      value: "n",
-      parse: decimal(0.001, 1_000_000),
-      help: "requests per second, evenly spaced; unlimited if not given",
-    },
-    timeout: {
-      group: EXTENT,
-      value: "time",
-      default: "10s",
-      parse: time("100ms", "24h"),
-      help: "a request without an answer for so long is lost",
-    },
-    retries: {
-      group: EXTENT,
-      value: "n",
-      default: "6",
-      parse: integer(0, 1_000_000),
-      help: "reconnects in a row without progress before giving up",
-    },
-    ca: {
-      group: ROUTE,
-      value: "file",
-      parse: text,
-      help: "PEM file of a private authority to trust, for wss",
-    },
-    cert: {
-      group: ROUTE,
-      value: "file",
-      parse: text,
-      help: "PEM file of a client certificate, for wss",
-    },
-    key: {
-      group: ROUTE,
-      value: "file",
-      parse: text,
-      help: "PEM file of its private key",
-    },
-    connectTo: {
-      group: ROUTE,
-      value: "address",
-      parse: parseAddress,
-      help: "connect there and not to the URL's host, for ws: 10.0.0.7:8000",
-    },
-    subprotocol: {
-      group: ROUTE,
-      short: "s",
-      value: "name",
-      none: [] as string[],
-      parse: addSubprotocol,
-      help: "offer this subprotocol in the handshake; may be repeated",
-    },
-    header: {
-      group: ROUTE,
-      short: "H",
-      value: "name: value",
-      none: new Headers(),
-      parse: addHeader,
-      help: "send this header with the handshake; may be repeated",
-    },
-    interval: {
-      group: OUTPUT,
-      value: "time",
-      parse: time("10ms", "24h"),
-      help: "print a row of figures on stderr each time so long has passed",
-    },
-    jsonStream: {
-      group: OUTPUT,
-      none: false,
-      parse: boolean,
-      help:
-        "print a JSON object a line for the start, each interval and break, " +
-        "and the end, with the report",
-    },
-    failIf: {
-      group: OUTPUT,
-      value: "limit",
-      none: [] as readonly Limit[],
-      parse: addLimit,
-      help: "fail with status 3 where a figure is over or under a limit: " +
-        "'p99>50ms', 'pause>2s', 'rate<900'; may be repeated",
-    },
-    quiet: {
-      group: OUTPUT,
-      short: "q",
-      none: false,
-      parse: boolean,
-      help: "no response lines",
-    },
-    json: {
-      group: OUTPUT,
-      none: false,
-      parse: boolean,
-      help: "the report as JSON on stdout, no response lines",
-    },
-    histogram: {
-      group: OUTPUT,
-      none: false,
-      parse: boolean,
-      help: "draw the numbers received, and the latencies",
-    },
+    ...SEND,
+    ...EXPECT,
+    ...EXTENT,
+    ...ROUTE,
+    ...OUTPUT,
   },
   foreign: {
     "-k": "certificates are always checked; --ca <file> trusts your own",
@@ -228,24 +201,11 @@ export const clientCommand = {
 /** What `ws-random client` takes. */
 export type ClientOptions = Options<typeof clientCommand.flags>;
 
-const {
-  url: _url,
-  expect: _expect,
-  unordered: _unordered,
-  ca: _ca,
-  cert: _cert,
-  key: _key,
-  connectTo: _connectTo,
-  subprotocol: _subprotocol,
-  header: _header,
-  ...demoFlags
-} = clientCommand.flags;
-
 /** `ws-random demo`: the client's options but for those of another server. */
 export const demoCommand = {
   name: "demo",
   summary: "Start a server on a free port and run the client against it.",
-  flags: demoFlags,
+  flags: { ...SEND, ...EXTENT, ...OUTPUT },
 } as const satisfies Command;
 
 /** Takes http(s):// as ws(s)://, `localhost:8000` and `example.com/ws` as ws://, and

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Command, Options } from "../cli/flags.ts";
-import { boolean, integer, text, time } from "../cli/values.ts";
+import { type Command, onOff, type Options, under } from "../cli/flags.ts";
+import { integer, text, time } from "../cli/values.ts";
 
 /** Deno does not receive longer messages. */
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
@@ -13,116 +13,109 @@ const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 /** Each takes some 10 MB, busy or not. */
 const MAX_WORKERS = 256;
 
-const LISTEN = "Where to listen";
-const ADMIT = "Whom to admit, and how much";
-const STOP = "How to stop, and what to tell";
+const LISTEN = under("Where to listen", {
+  host: {
+    value: "text",
+    default: "127.0.0.1",
+    parse: parseHost,
+    help: "address to listen on; 0.0.0.0 for all",
+  },
+  port: {
+    short: "p",
+    value: "n",
+    default: "8000",
+    env: "PORT",
+    parse: integer(0, 65_535),
+    help: "port to listen on; 0 takes a free one",
+  },
+  cert: {
+    value: "file",
+    parse: text,
+    help: "PEM file of the certificate chain, for https and wss",
+  },
+  key: {
+    value: "file",
+    parse: text,
+    help: "PEM file of its private key",
+  },
+  reusePort: {
+    ...onOff,
+    help: "let several processes listen on one port (Linux)",
+  },
+  workers: {
+    value: "n",
+    default: "1",
+    parse: parseWorkers,
+    help: "threads that share the port; max for one a core (Linux)",
+  },
+});
+
+const ADMIT = under("Whom to admit, and how much", {
+  allowOrigin: {
+    value: "text",
+    none: [],
+    parse: (text: string, before: readonly string[]): readonly string[] => [
+      ...before,
+      parseOrigin(text),
+    ],
+    help: "let pages of this origin connect too; may be repeated; * for any",
+  },
+  maxConnections: {
+    value: "n",
+    default: "10000",
+    parse: integer(1, 1_000_000),
+    help: "open connections; more get 503",
+  },
+  maxMessage: {
+    value: "n",
+    default: "65536",
+    parse: integer(1, MAX_MESSAGE_BYTES),
+    help: "bytes of a message; larger ones close with 1009",
+  },
+  maxBacklog: {
+    value: "n",
+    default: "25165824",
+    parse: integer(1024, 1_073_741_824),
+    help: "bytes waiting for slow readers of a worker; over it those that " +
+      "do not read get 1008",
+  },
+  idleTimeout: {
+    value: "time",
+    default: "30s",
+    parse: time("0s", "24h"),
+    help: "a peer that is silent for so long is dropped; 0 for never",
+  },
+});
+
+const STOP = under("How to stop, and what to tell", {
+  grace: {
+    value: "time",
+    default: "5s",
+    parse: time("0s", "1h"),
+    help: "how long open connections may take at shutdown",
+  },
+  drainDelay: {
+    value: "time",
+    default: "0",
+    parse: time("0s", "1h"),
+    help: "how long it first goes on taking connections, though not ready",
+  },
+  logFormat: {
+    value: "format",
+    default: "text",
+    parse: parseLogFormat,
+    help: "lines for the operator: text, or json for what collects them",
+  },
+});
 
 /** `ws-random server` */
 export const serverCommand = {
   name: "server",
   summary: "Serve the page and the WebSocket endpoint.",
   flags: {
-    host: {
-      group: LISTEN,
-      value: "text",
-      default: "127.0.0.1",
-      parse: parseHost,
-      help: "address to listen on; 0.0.0.0 for all",
-    },
-    port: {
-      group: LISTEN,
-      short: "p",
-      value: "n",
-      default: "8000",
-      env: "PORT",
-      parse: integer(0, 65_535),
-      help: "port to listen on; 0 takes a free one",
-    },
-    cert: {
-      group: LISTEN,
-      value: "file",
-      parse: text,
-      help: "PEM file of the certificate chain, for https and wss",
-    },
-    key: {
-      group: LISTEN,
-      value: "file",
-      parse: text,
-      help: "PEM file of its private key",
-    },
-    reusePort: {
-      group: LISTEN,
-      none: false,
-      parse: boolean,
-      help: "let several processes listen on one port (Linux)",
-    },
-    workers: {
-      group: LISTEN,
-      value: "n",
-      default: "1",
-      parse: parseWorkers,
-      help: "threads that share the port; max for one a core (Linux)",
-    },
-    allowOrigin: {
-      group: ADMIT,
-      value: "text",
-      none: [],
-      parse: (text: string, before: readonly string[]): readonly string[] => [
-        ...before,
-        parseOrigin(text),
-      ],
-      help: "let pages of this origin connect too; may be repeated; * for any",
-    },
-    maxConnections: {
-      group: ADMIT,
-      value: "n",
-      default: "10000",
-      parse: integer(1, 1_000_000),
-      help: "open connections; more get 503",
-    },
-    maxMessage: {
-      group: ADMIT,
-      value: "n",
-      default: "65536",
-      parse: integer(1, MAX_MESSAGE_BYTES),
-      help: "bytes of a message; larger ones close with 1009",
-    },
-    maxBacklog: {
-      group: ADMIT,
-      value: "n",
-      default: "25165824",
-      parse: integer(1024, 1_073_741_824),
-      help: "bytes waiting for slow readers of a worker; over it those that " +
-        "do not read get 1008",
-    },
-    idleTimeout: {
-      group: ADMIT,
-      value: "time",
-      default: "30s",
-      parse: time("0s", "24h"),
-      help: "a peer that is silent for so long is dropped; 0 for never",
-    },
-    grace: {
-      group: STOP,
-      value: "time",
-      default: "5s",
-      parse: time("0s", "1h"),
-      help: "how long open connections may take at shutdown",
-    },
-    drainDelay: {
-      group: STOP,
-      value: "time",
-      default: "0",
-      parse: time("0s", "1h"),
-      help: "how long it first goes on taking connections, though not ready",
-    },
-    logFormat: {
-      group: STOP,
-      value: "format",
-      default: "text",
-      parse: parseLogFormat,
-      help: "lines for the operator: text, or json for what collects them",
-    },
+    ...LISTEN,
+    ...ADMIT,
+    ...STOP,
   },
 } as const satisfies Command;
 
