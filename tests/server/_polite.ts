@@ -53,7 +53,8 @@ export class PolitePeer {
   }
 }
 
-async function ask(socket: RawSocket): Promise<void> {
+/** Asks once and waits for the answer, and answers pings meanwhile. */
+export async function ask(socket: RawSocket): Promise<void> {
   await socket.write(frame(TEXT, "if you please"));
   for (;;) {
     const { opcode, payload } = await socket.frame() ?? {};

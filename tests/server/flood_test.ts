@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { type Process, run, serverProcess } from "../../harness/process.ts";
 import { frame, HANDSHAKE, RawSocket } from "../../harness/sockets.ts";
 import { memoryLimit } from "../../lib/server/memory.ts";
-import { PolitePeer, quietMs } from "./_polite.ts";
+import { ask, PolitePeer, quietMs } from "./_polite.ts";
 import { eventually, testOnLinux, TEXT } from "../../harness/helpers.ts";
 
 /** The highest resident memory there was, in MB. Deno itself may read /proc with
@@ -78,8 +78,7 @@ testOnLinux(
     ).bytes();
     const sending = mute.map((socket) => socket.write(bytes).catch(() => {}));
     using late = await RawSocket.open(port);
-    await late.write(frame(TEXT, "and me?"));
-    assert((await late.frame())?.opcode === TEXT);
+    await ask(late);
     await polite.stop(quiet);
     const growth = await peakMemory(server) - before;
     assert(growth < 400, `it grew by ${growth} MB`);
