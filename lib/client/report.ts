@@ -144,15 +144,7 @@ export function createReport(
 ): Report {
   const { times, sent, invalid, startedAt, endedAt } = counters;
   const count = Number.isFinite(counters.count) ? counters.count : sent;
-  const answers = Fate.answered | Fate.answeredAgain;
-  const missing = withUnsent(
-    find(counters, (fate) => (fate & answers) !== Fate.answered),
-    sent,
-    count,
-  );
-  const lost = find(counters, (fate) => (fate & Fate.lost) !== 0);
-  const overtaken =
-    find(counters, (fate) => (fate & Fate.overtaken) !== 0).size;
+  const { missing, lost, overtaken, resent } = countFates(counters, count);
   const answered = count - missing.size;
   const seconds = (endedAt - startedAt) / 1000 || 0;
   const pauses = times.pauses.longest.map(({ at, length }) => ({
@@ -162,7 +154,6 @@ export function createReport(
   const latencyMs = times.latencies.percentiles();
   const lateMs = options.rate === undefined ? null : extract(times.late);
   const longestPauseMs = pauses[0]?.ms ?? null;
-  const resent = find(counters, (fate) => (fate & Fate.resent) !== 0).size;
   const perSecond = seconds > 0 ? round(answered / seconds, 1) : 0;
   const { reconnects } = counters;
   const { verdict, ...numbers } = describeNumbers(counters.numbers);
@@ -218,33 +209,35 @@ export function createReport(
   };
 }
 
-/** Finds requests by what was kept for each sent one: how many, and which. */
-function find(
-  { fates, sent }: Counters,
-  wanted: (fate: number) => boolean,
-) {
-  const ranges: Ranges = [];
-  let size = 0;
-  for (let index = 0; index < sent; index++) {
-    if (!wanted(fates[index])) continue;
-    size++;
-    const last = ranges.at(-1);
-    if (last && last[1] === index) last[1]++;
-    else ranges.push([index + 1, index + 1]);
+/** Requests: how many, and which. */
+class Found {
+  size = 0;
+  ranges: Ranges = [];
+
+  add(first: number, last = first): void {
+    this.size += last - first + 1;
+    const range = this.ranges.at(-1);
+    if (range && range[1] === first - 1) range[1] = last;
+    else this.ranges.push([first, last]);
   }
-  return { size, ranges };
 }
 
-/** Adds those that were never sent. */
-function withUnsent(
-  { size, ranges }: { size: number; ranges: Ranges },
-  sent: number,
-  count: number,
-) {
-  if (sent === count) return { size, ranges };
-  const first = ranges.at(-1)?.[1] === sent ? ranges.pop()![0] : sent + 1;
-  ranges.push([first, count]);
-  return { size: size + count - sent, ranges };
+/** Counts requests by what was kept for each sent one. */
+function countFates({ fates, sent }: Counters, count: number) {
+  const [missing, lost] = [new Found(), new Found()];
+  let [overtaken, resent] = [0, 0];
+  for (let index = 0; index < sent; index++) {
+    const fate = fates[index];
+    if (fate === Fate.answered) continue; // as nearly all are
+    if (!(fate & Fate.answered) || fate & Fate.answeredAgain) {
+      missing.add(index + 1);
+    }
+    if (fate & Fate.lost) lost.add(index + 1);
+    if (fate & Fate.overtaken) overtaken++;
+    if (fate & Fate.resent) resent++;
+  }
+  if (sent < count) missing.add(sent + 1, count);
+  return { missing, lost, overtaken, resent };
 }
 
 function extract(durations: Durations): Extract {
