@@ -147,14 +147,19 @@ export class Connection {
     this.#stopWaiting();
   }
 
-  #receive(data: string | ArrayBuffer): void {
+  /** @param data `null` from Deno 2.6, if it drops a peer while a message arrives. */
+  #receive(data: string | ArrayBuffer | null): void {
+    if (data === null) return;
     const bytes = Buffer.byteLength(data);
     this.#shared.metrics.receive(bytes);
     if (this.#state === "closing") return;
     const leaving = this.#leaving;
     if (leaving) {
       this.#heard = true;
-      if (leaving.answersMs === 0) return this.#ignore(leaving);
+      if (leaving.answersMs === 0) {
+        if (++this.#ignored > MAX_IGNORED) this.#close(leaving);
+        return;
+      }
       this.#pipelines ||= this.#socket.bufferedAmount > 0;
     }
     const { options: { maxMessage }, backlog } = this.#shared;
@@ -194,10 +199,6 @@ export class Connection {
     if (this.#state !== "open" || this.#leaving?.answersMs === 0) return;
     this.#ignored = -this.#outbox.responses;
     this.#leave(unread(reason));
-  }
-
-  #ignore(leaving: Leaving): void {
-    if (++this.#ignored > MAX_IGNORED) this.#close(leaving);
   }
 
   #leave(leaving: Leaving): void {
@@ -284,8 +285,8 @@ export class Connection {
   #wait(milliseconds: number, then: () => void, turns = TURNS): void {
     this.#stopWaiting();
     const timer = this.#timer = setTimeout(() => {
-      // Deno 2.6.8 has called back a timer that was cleared when it was due; one way to
-      // that was mended by https://github.com/denoland/deno_core/pull/616.
+      // Deno 2.6.8 has called back one that was cleared when it was due; one way to that
+      // was mended by https://github.com/denoland/deno_core/pull/616.
       if (timer !== this.#timer) return;
       if (turns > 1) this.#wait(milliseconds, then, turns - 1);
       else then();
