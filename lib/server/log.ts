@@ -15,8 +15,9 @@ const INTERVAL_MS = 60_000;
 /** A line is cut to this many characters; part of it may come from a peer. */
 const MAX_CHARACTERS = 500;
 
-/** How long the last lines may take, in milliseconds. */
-const LAST_MS = 200;
+/** How long the last lines may take, in milliseconds: on a busy machine more than a
+ * moment, and for ever if nobody reads them. */
+const LAST_MS = 1000;
 
 /** Lines for people, or for programs that collect them: an object each. */
 export type LogFormat = "text" | "json";

@@ -63,7 +63,7 @@ test("50 peers that ask one by one without a pause all see 1001", async () => {
 });
 
 test("peers that go on asking with 1,000 requests in flight all see 1001", async () => {
-  const server = await startServer({ port: 0, grace: 2000 });
+  const server = await startServer({ port: 0, grace: 4000 });
   const one = frame(TEXT, "and one more");
   const peers = Array.from({ length: 5 }, async () => {
     using socket = await RawSocket.open(portOf(server.url));
