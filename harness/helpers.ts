@@ -9,17 +9,24 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { run } from "./process.ts";
 import { HANDSHAKE, RawSocket } from "./sockets.ts";
 import { loadAssets } from "../lib/server/page.ts";
+import { Metrics } from "../lib/server/metrics.ts";
 import type { ServerOptions } from "../lib/server/options.ts";
 import { type Server, startServer } from "../server.ts";
 
 export * from "./tests.ts";
+
+/** The server has as much memory as so many workers: what this process takes is not
+ * its own, but that of all tests that run in it. */
+const WORKERS = 64;
 
 /** A server in this process, and its WebSocket URL. */
 export async function withServer(
   options: Partial<ServerOptions>,
   use: (url: string, server: Server) => Promise<void>,
 ): Promise<void> {
-  const server = await startServer({ port: 0, grace: 500, ...options });
+  const metrics = new Metrics(Metrics.memory(WORKERS));
+  const all = { port: 0, grace: 500, ...options };
+  const server = await startServer(all, metrics);
   try {
     await use(`${server.url.replace(/^http/, "ws")}ws`, server);
   } finally {
