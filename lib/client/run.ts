@@ -16,7 +16,7 @@ import { Expectation } from "./expect.ts";
 import { layOut } from "./plan.ts";
 import { realWorld, type World } from "./environment.ts";
 
-/** The longest time from one tick of the watchdog to the next, in milliseconds. */
+/** The longest time from one look at the connections to the next, in milliseconds. */
 const TICK_MS = 250;
 /** The fewest ticks of it within a timeout, which is at most one tick late. */
 const TIMEOUT_TICKS = 20;
