@@ -152,6 +152,8 @@ export async function mergeReports(
     subprotocol: different(reports.map(({ subprotocol }) => subprotocol)) ||
       null,
     message: different(reports.map(({ message }) => message)),
+    expect: different(reports.map(({ expect }) => expect)),
+    unordered: reports.some(({ unordered }) => unordered),
     ...sums,
     window,
     batch: most(reports.map(({ batch }) => batch)) ?? 0,

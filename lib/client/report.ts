@@ -56,6 +56,10 @@ export interface Report {
   /** The one that the server chose. */
   subprotocol: string | null;
   message: string;
+  /** What a valid response is, `--expect`. */
+  expect: string;
+  /** Whether responses may come in any order. */
+  unordered: boolean;
   /** Requests in all, sent or not; those sent, if only the time was limited. */
   count: number;
   /** Connections that were opened, without those that replaced one. */
@@ -176,6 +180,8 @@ export function createReport(
     url: hideSecrets(options.url.href),
     subprotocol: counters.subprotocol,
     message: cut(options.message, MESSAGE_CHARACTERS),
+    expect: cut(options.expect, MESSAGE_CHARACTERS),
+    unordered: options.unordered,
     count,
     connections: counters.connections,
     window: options.window ?? null,

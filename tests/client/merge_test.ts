@@ -174,6 +174,8 @@ async function report(latencies: Durations): Promise<WrittenReport> {
     url: "ws://a/",
     subprotocol: null,
     message: "{i}",
+    expect: "echo",
+    unordered: false,
     count: 0,
     connections: 1,
     window: null,
