@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { createCounters, Fate } from "../../lib/client/requests.ts";
+import { describeNumbers } from "../../lib/client/report.ts";
 import { answered, report } from "./_counters.ts";
 import { pureTest as test } from "../../harness/tests.ts";
 
@@ -135,4 +136,13 @@ test("createReport() repeats what was asked for, and rounds", () => {
   assertEquals([most, fast, long], [null, null, null]);
   run.endedAt = run.startedAt;
   assertEquals(report(run).perSecond, 0);
+});
+
+test("describeNumbers() tells the least, the greatest and the rounded mean", () => {
+  const counts = new Array(100).fill(0);
+  Object.assign(counts, { 2: 1, 6: 5, 96: 1 });
+  const { min, max, mean, chiSquare } = describeNumbers(counts);
+  assertEquals([min, max, mean, chiSquare], [3, 97, 19.286, 378.714]);
+  const one = describeNumbers(new Array(100).fill(0).with(4, 1));
+  assertEquals([one.min, one.max, one.mean], [5, 5, 5]);
 });
