@@ -6,7 +6,6 @@
  */
 
 import { HIGHEST } from "../../static/proof.js";
-import { DEFAULT_TEMPLATE } from "./expect.ts";
 import { InFlight } from "./in_flight.ts";
 import type { Requests, Unanswered } from "./requests.ts";
 
@@ -36,11 +35,6 @@ export class Exchange {
     this.#unordered = limits.unordered;
     this.#onResponse = onResponse;
     this.#inFlight = new InFlight(limits.window, limits.unordered);
-  }
-
-  /** Whether responses are expected as this project's own server gives them. */
-  get #isUsual(): boolean {
-    return this.#requests.expectation.template === DEFAULT_TEMPLATE;
   }
 
   /** The index of the oldest request in flight. */
@@ -106,7 +100,8 @@ export class Exchange {
   /** Checks the responses in a message. */
   receive(data: unknown, now: number): void {
     const nothingYet = this.#requests.counters.answered === 0;
-    this.echoes = nothingYet && this.#isUsual && this.#isEcho(data);
+    this.echoes = nothingYet && this.#requests.expectation.isUsual &&
+      this.#isEcho(data);
     if (this.#batch > 1 && typeof data === "string") {
       for (const response of data.split("\n")) this.#check(response, now);
     } else {
@@ -153,7 +148,7 @@ export class Exchange {
 
   /** Says what is wrong with a response, and to which request. */
   #rejectText(response: string): void {
-    if (!this.#isUsual) {
+    if (!this.#requests.expectation.isUsual) {
       const reason = "not what --expect says, to no request in flight";
       return this.#requests.reject(response, reason);
     }

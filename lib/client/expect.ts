@@ -6,7 +6,7 @@
  * @module
  */
 
-import { parseNumber } from "../../static/proof.js";
+import { parseNumber, parseResponse } from "../../static/proof.js";
 
 /** The template of this project's own server. */
 export const DEFAULT_TEMPLATE = "{request} {n}";
@@ -47,21 +47,23 @@ export function parseTemplate(text: string): string {
 
 /** Checks responses against a template, in time linear in their length. */
 export class Expectation {
-  /** Whether a response carries a number. */
-  readonly hasNumber: boolean;
   #segments: Segment[];
+  #request: Pieces;
+  /** Whether responses are expected as this project's own server gives them. */
+  readonly isUsual: boolean;
 
   /**
    * @param template From {@linkcode parseTemplate}.
    * @param message The text of a request, `--message`.
    */
-  constructor(readonly template: string, message: string) {
+  constructor(template: string, message: string) {
+    this.isUsual = template === DEFAULT_TEMPLATE;
+    this.#request = message.split("{i}");
     this.#segments = template.split("{*}").map((part) => {
       const [before, after] = part.split("{n}")
         .map((text) => text.split("{request}").join(message).split("{i}"));
       return { before, number: after !== undefined, after: after ?? [""] };
     });
-    this.hasNumber = this.#segments.some(({ number }) => number);
   }
 
   /**
@@ -72,6 +74,7 @@ export class Expectation {
    */
   match(index: number, response: string): number | undefined {
     const i = String(index + 1);
+    if (this.isUsual) return parseResponse(fill(this.#request, i), response);
     const last = this.#segments.length - 1;
     let [at, number] = [0, 0];
     for (let place = 0; place <= last; place++) {
