@@ -88,14 +88,20 @@ export interface Counters {
   endedAt: number;
 }
 
-/** Room for so many requests at first. */
+/** Bytes for the fates at first, and address space for them where only time limits how
+ * many requests there are: 8.6 billion, more than a day of the fastest run. */
 const FIRST_FATES = 65_536;
+const MOST_FATES = 2 ** 33;
 
-/** Creates the counters of a run. They take a byte or two for each request sent. */
+/** Creates the counters of a run. They take a byte for each request sent. */
 export function createCounters(count: number): Counters {
   return {
     count,
-    fates: new Uint8Array(Math.min(count, FIRST_FATES)),
+    fates: new Uint8Array(
+      new ArrayBuffer(Math.min(count, FIRST_FATES), {
+        maxByteLength: Math.min(count, MOST_FATES),
+      }),
+    ),
     times: new Times(),
     numbers: new Array(HIGHEST).fill(0),
     sent: 0,
@@ -197,9 +203,8 @@ export class Requests {
   }
 
   #makeRoom(): void {
-    const { fates } = this.counters;
-    this.counters.fates = new Uint8Array(fates.length * 2);
-    this.counters.fates.set(fates);
+    const { buffer } = this.counters.fates;
+    buffer.resize(Math.min(buffer.byteLength * 2, buffer.maxByteLength));
   }
 
   /** Hands out no new ones from now on. */
