@@ -26,6 +26,10 @@ const connection = new Connection(show);
 show(connection.state);
 setUpOne(connection, elements);
 setUpMany(connection, elements);
+document.onclick = null; // of early.js
+for (const button of document.querySelectorAll("button[data-pressed]")) {
+  /** @type {HTMLElement} */ (button).click();
+}
 // A key held down is one press.
 document.addEventListener("keydown", (event) => {
   if (event.repeat && event.key === "Enter") event.preventDefault();

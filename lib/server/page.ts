@@ -9,6 +9,7 @@ import { STATUS_CODE } from "@std/http/status";
 import appJs from "../../static/app.js" with { type: "text" };
 import chartJs from "../../static/chart.js" with { type: "text" };
 import connectionJs from "../../static/connection.js" with { type: "text" };
+import earlyJs from "../../static/early.js" with { type: "text" };
 import manyJs from "../../static/many.js" with { type: "text" };
 import oneJs from "../../static/one.js" with { type: "text" };
 import faviconSvg from "../../static/favicon.svg" with { type: "text" };
@@ -57,6 +58,7 @@ const FILES: Record<string, string> = {
   "app.js": appJs,
   "chart.js": chartJs,
   "connection.js": connectionJs,
+  "early.js": earlyJs,
   "many.js": manyJs,
   "one.js": oneJs,
   "proof.js": proofJs,

@@ -123,24 +123,31 @@ export function withHeldGate(
   });
 }
 
-/** A server that answers each request with what this returns, and has not got these
- * files. */
+/** Files that the page's server has not got, or only once something is released. */
+interface Absent {
+  missing?: RegExp;
+  late?: RegExp;
+  released?: Promise<void>;
+}
+
+/** A server that answers each request with what this returns. */
 export async function withAnswers(
   visit: Visit,
   answer: (
     request: string,
   ) => string | Uint8Array<ArrayBuffer> | Promise<string>,
   steps: (tab: Tab) => Promise<void>,
-  missing?: RegExp,
+  { missing, late, released }: Absent = {},
 ) {
   const assets = await loadAssets();
   await using server = Deno.serve({
     hostname: "127.0.0.1",
     port: 0,
     onListen() {},
-  }, (request) => {
+  }, async (request) => {
     const { pathname } = new URL(request.url);
     if (missing?.test(pathname)) return new Response(null, { status: 404 });
+    if (late?.test(pathname)) await released;
     const asset = assets.get(pathname);
     if (asset) return assetResponse(request, asset);
     if (!pathname.startsWith("/ws")) return new Response();
@@ -149,7 +156,7 @@ export async function withAnswers(
     return response;
   });
   await visit(`http://127.0.0.1:${server.addr.port}/`, async (tab) => {
-    if (!missing) await status(tab, "connected");
+    if (!missing && !late) await status(tab, "connected");
     await steps(tab);
   });
 }

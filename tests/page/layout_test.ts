@@ -98,7 +98,7 @@ testIn(ENGINES, "the first paint is the page", async (visit) => {
   await withAnswers(visit, String, async (tab) => {
     before = await places(tab);
     first = await look(tab);
-  }, /\.js$/);
+  }, { missing: /\.js$/ });
   await withAnswers(visit, String, async (tab) => {
     assertEquals(await moved(tab, before), []);
     assertEquals(await look(tab), first);

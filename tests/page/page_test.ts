@@ -4,9 +4,10 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import config from "../../deno.json" with { type: "json" };
-import { ENGINES } from "../../harness/browser.ts";
+import { ENGINES, type Page, type Tab } from "../../harness/browser.ts";
 import { eventually, withServer } from "../../harness/helpers.ts";
 import {
+  clickMany,
   outcome,
   press,
   runEnds,
@@ -16,6 +17,7 @@ import {
   testChromium,
   testIn,
   text,
+  type,
   withAnswers,
   withGate,
 } from "./_page.ts";
@@ -92,7 +94,51 @@ testIn(
       assertEquals(words, "A script is missing: please reload.");
       assertEquals(shown.at(-1), "visible");
       for (const before of shown.slice(0, -1)) assertEquals(before, "hidden");
-    }, /proof\.js/),
+    }, { missing: /proof\.js/ }),
+);
+
+testIn(
+  ["chromium"],
+  "what is pressed before the scripts run is done once they have",
+  async (visit) => {
+    const { promise: released, resolve: release } = Promise.withResolvers<
+      void
+    >();
+    let loaded: Promise<unknown> | undefined;
+    const arrive = (url: string, steps: (tab: Tab) => Promise<void>) =>
+      visit("about:blank", async (tab) => {
+        loaded = tab.goto(url);
+        await (tab as Page).waitForSelector("footer");
+        await steps(tab);
+      });
+    let next = 0;
+    const answer = (request: string) => `${request} ${next++ % 100 + 1}`;
+    await withAnswers(arrive, answer, async (tab) => {
+      await type(tab, "early");
+      await (tab as Page).focus("#message");
+      await (tab as Page).keyboard.press("Enter");
+      await tab.click("#get");
+      await clickMany(tab);
+      release();
+      await loaded;
+      await showsText(tab, "#text", "early 1 ");
+      await eventually(async () => /^done/.test(await outcome(tab)));
+      assertEquals(next, 10_001);
+    }, { late: /proof\.js/, released });
+  },
+);
+
+testIn(
+  ENGINES,
+  "a press does not send the form away where a script is missing",
+  (visit) => {
+    const answer = (request: string) => `${request} 1`;
+    return withAnswers(visit, answer, async (tab) => {
+      const { href } = await tab.evaluate(() => ({ href: location.href }));
+      await tab.click("#get");
+      assertEquals(await tab.evaluate(() => location.href), href);
+    }, { missing: /early|proof\.js/ });
+  },
 );
 
 testIn(
