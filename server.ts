@@ -25,7 +25,11 @@ import {
   refusal,
 } from "./lib/server/handshake.ts";
 import { type Asset, loadAssets } from "./lib/server/page.ts";
-import { type Content, contentResponse } from "./lib/server/content.ts";
+import {
+  bareResponse,
+  type Content,
+  contentResponse,
+} from "./lib/server/content.ts";
 import { pathOf, reply, SECURITY_HEADERS } from "./lib/server/responses.ts";
 import {
   assertPortFree,
@@ -145,6 +149,9 @@ class RunningServer implements Server {
       (pathname === "/" && asksForWebSocket(request))
     ) {
       return this.#handshake(request, peerOf(request, address));
+    }
+    if (this.#admission.scheme === "http" && !request.headers.has("host")) {
+      return bareResponse(pathname, this.#content);
     }
     return contentResponse(request, pathname, this.#content);
   }

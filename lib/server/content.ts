@@ -19,6 +19,19 @@ export interface Content {
   ready: boolean;
 }
 
+/**
+ * The response to a request that names no host: HTTP/2 in cleartext, of which a peer can
+ * leave 200 bodies on a connection untaken, 12 kB each, for as long as it likes; or a
+ * load balancer's check by HTTP/1.0; or what should be refused (RFC 9112 section 3.2).
+ *
+ * @returns The status alone.
+ */
+export function bareResponse(path: string, { ready }: Content): Response {
+  if (path === "/livez") return probeResponse(true);
+  const probes = path === "/readyz" || path === "/healthz";
+  return probes ? probeResponse(ready) : reply(STATUS_CODE.BadRequest, null);
+}
+
 /** The response to any request that is not for the endpoint. */
 export function contentResponse(
   request: Request,

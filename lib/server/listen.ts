@@ -6,7 +6,6 @@
  */
 
 import { STATUS_CODE } from "@std/http/status";
-import { peerOf } from "./handshake.ts";
 import { reply } from "./responses.ts";
 import type { Notices } from "./log.ts";
 import type { ServerOptions } from "./options.ts";
@@ -15,11 +14,6 @@ import { plural } from "../text.ts";
 /** How long a server that could not listen again waits before it tries once more,
  * in milliseconds. */
 const LISTEN_AGAIN_MS = 100;
-
-/** Responses that peers may leave untaken, at most, beside one on each connection.
- * HTTP/1.1 has no more than that one; by HTTP/2 a peer can leave 200 on a connection
- * for as long as it likes, and each takes some 45 kB of memory. */
-const MAX_FURTHER = 500;
 
 /** Answers a request of the peer at this address. */
 type Route = (request: Request, address: string) => Response;
@@ -33,10 +27,6 @@ export class Listener {
   #route: Route;
   #server: Deno.HttpServer<Deno.NetAddr>;
   #stopped = false;
-  /** Responses whose body the peer has not taken, by connection. */
-  #untaken = new Map<string, number>();
-  /** Those of them that are not the only ones of their connection. */
-  #further = 0;
 
   /** @throws {Error} If the address cannot be listened on. The message says what
    * to do. */
@@ -64,42 +54,9 @@ export class Listener {
       ...this.#options,
       onListen() {},
       onError: (error) => this.#failed(error),
-    }, (request, info) => this.#answer(request, info));
+    }, (request, { remoteAddr }) => this.#route(request, remoteAddr.hostname));
     server.finished.catch((error) => this.#listenAgain(error));
     return server;
-  }
-
-  #answer(
-    request: Request,
-    { remoteAddr, completed }: Deno.ServeHandlerInfo<Deno.NetAddr>,
-  ): Response {
-    const connection = `${remoteAddr.hostname} ${remoteAddr.port}`;
-    const untaken = this.#untaken.get(connection) ?? 0;
-    if (untaken > 0 && this.#further >= MAX_FURTHER) {
-      this.#notices.add({
-        kind: "responses",
-        what: (count) => `refused ${plural(count, "HTTP request")}`,
-        why: `${MAX_FURTHER} responses wait for peers to take them`,
-        peer: peerOf(request, remoteAddr.hostname),
-      });
-      return reply(STATUS_CODE.ServiceUnavailable, null);
-    }
-    const response = this.#route(request, remoteAddr.hostname);
-    if (response.body !== null) {
-      this.#leave(connection, 1);
-      const taken = () => this.#leave(connection, -1);
-      completed.then(taken, taken);
-    }
-    return response;
-  }
-
-  /** Counts a response as untaken, or no more. */
-  #leave(connection: string, change: 1 | -1): void {
-    const before = this.#untaken.get(connection) ?? 0;
-    const now = before + change;
-    if (now === 0) this.#untaken.delete(connection);
-    else this.#untaken.set(connection, now);
-    if (Math.min(before, now) > 0) this.#further += change;
   }
 
   /** Deno stops listening when there are no descriptors left to accept with; the

@@ -28,9 +28,6 @@ export const SECURITY_HEADERS: Record<string, string> = {
 };
 
 /**
- * A response. Its body is a stream: only of those does Deno tell when the peer has
- * taken them, see `listen.ts`.
- *
  * @param body Text gets a newline at its end, for readers at a terminal.
  * @param headers Added to the security headers; without a `content-type` a body is
  * plain text.
@@ -40,20 +37,10 @@ export function reply(
   body: string | Uint8Array<ArrayBuffer> | null,
   headers: Record<string, string> = {},
 ): Response {
-  if (body === null) {
-    return new Response(null, {
-      status,
-      headers: { ...SECURITY_HEADERS, ...headers },
-    });
-  }
-  const bytes = typeof body === "string"
-    ? new TextEncoder().encode(`${body}\n`)
-    : body;
-  return new Response(ReadableStream.from([bytes]), {
+  return new Response(typeof body === "string" ? `${body}\n` : body, {
     status,
     headers: {
-      "content-type": "text/plain; charset=utf-8",
-      "content-length": String(bytes.length),
+      ...(body === null ? {} : { "content-type": "text/plain; charset=utf-8" }),
       ...SECURITY_HEADERS,
       ...headers,
     },
