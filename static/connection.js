@@ -2,6 +2,8 @@
 
 /** The page's connection: held open, and opened again when it ends. @module */
 
+import { parseResponse } from "./proof.js";
+
 /** How long a handshake may take, in milliseconds; after one that was not answered the
  * next may take twice as long, up to the second figure. Firefox goes on with an
  * abandoned one for 20 s, and has six connections at most. */
@@ -34,7 +36,9 @@ export const REASONS = {
 
 /** @typedef {keyof typeof REASONS} State */
 
-/** A connection that answers requests in the order they were sent. */
+/** @typedef {{ request: string, onInvalid?: () => void }} Request */
+
+/** A connection that answers requests, in the order they were sent. */
 export class Connection {
   /** @type {State} */
   state = "connecting";
@@ -43,7 +47,8 @@ export class Connection {
   #socket;
   /** Called once there is a connection. @type {(() => void)[]} */
   #waiting = [];
-  /** The oldest first. @type {PromiseWithResolvers<unknown>[]} */
+  /** The oldest first.
+   * @type {(PromiseWithResolvers<unknown> & Request)[]} */
   #unanswered = [];
   /** Ends what is waited for: a handshake or a connection, for a reason, or a delay.
    * @type {(reason: string) => void} */
@@ -78,15 +83,29 @@ export class Connection {
    * Sends a request, as soon as there is a connection. Returns the response, and how
    * long it took; rejected with the reason if none comes.
    *
-   * @param {string} text
+   * @param {string} request
+   * @param {() => void} [onInvalid] Called for a message that answers no request, and
+   * this one goes on waiting; without it, such a message is its response.
    */
-  async request(text) {
+  async request(request, onInvalid) {
     if (this.state !== "connected") await this.opened();
     const sentAt = performance.now();
-    this.#socket?.send(text);
-    const answer = Promise.withResolvers();
+    this.#socket?.send(request);
+    const answer = { ...Promise.withResolvers(), request, onInvalid };
     if (this.#unanswered.push(answer) === 1) this.#expectAnswer();
     return { response: await answer.promise, ms: performance.now() - sentAt };
+  }
+
+  /** Gives a message to the oldest request that it answers, as the client does.
+   *
+   * @param {unknown} message */
+  #take(message) {
+    const index = this.#unanswered.findIndex(({ request }) =>
+      parseResponse(request, message) !== undefined
+    );
+    const [oldest] = this.#unanswered;
+    if (index < 0 && oldest?.onInvalid) oldest.onInvalid();
+    else this.#unanswered.splice(Math.max(index, 0), 1)[0]?.resolve(message);
   }
 
   /** The page's connections, one after the other. */
@@ -105,7 +124,7 @@ export class Connection {
       };
       socket.onmessage = ({ data }) => {
         clearTimeout(this.#deadline);
-        this.#unanswered.shift()?.resolve(data);
+        this.#take(data);
         if (this.#unanswered.length > 0) this.#expectAnswer();
       };
       socket.onclose = (event) => {
@@ -165,7 +184,7 @@ export class Connection {
   }
 
   #expectAnswer() {
-    this.#expect(TIMEOUT_MS, "no answer came for 10 seconds");
+    this.#expect(TIMEOUT_MS, "the server was silent for 10 seconds");
   }
 
   /** @param {number} milliseconds @param {string} otherwise */

@@ -19,7 +19,9 @@ const STOPPED = "stopped";
 /** A run, as far as it has come. */
 class Run {
   sent = 0;
-  /** Responses that are not valid. */
+  /** The number of the last request that was answered. */
+  last = 0;
+  /** Responses that answer no request. */
   invalid = 0;
   /** How often each number came. @type {number[]} */
   counts = new Array(HIGHEST).fill(0);
@@ -108,19 +110,18 @@ export function setUpMany(connection, elements) {
 async function sendAll(connection, run) {
   await connection.opened();
   run.startedAt = run.endedAt = performance.now();
+  const onInvalid = () => run.invalid++;
   /** Sends the next request when the one before has its answer. */
   const sendInTurn = async () => {
     while (run.sent < COUNT && !run.over) {
-      const request = `Message ${++run.sent}`;
-      const { response, ms } = await connection.request(request);
+      const sent = ++run.sent;
+      const request = `Message ${sent}`;
+      const { response, ms } = await connection.request(request, onInvalid);
       if (run.over) return;
       run.endedAt = performance.now();
-      const number = parseResponse(request, response);
-      if (number === undefined) run.invalid++;
-      else {
-        run.counts[number - 1]++;
-        run.latencies.push(ms);
-      }
+      run.last = Math.max(run.last, sent);
+      run.counts[Number(parseResponse(request, response)) - 1]++;
+      run.latencies.push(ms);
       if (run.endedAt - run.drawnAt > DRAWN_MS) await nextFrame();
     }
   };
@@ -143,12 +144,15 @@ async function nextFrame() {
 /** The outcome of a run, in the client's words.
  *
  * @param {Run} run @param {string | undefined} end What ended it before its time. */
-function outcomeOf({ latencies, invalid, counts }, end) {
+function outcomeOf({ latencies, last, invalid, counts }, end) {
   const { verdict, text } = uniformity(counts);
   const [answered, all] = [latencies.length, COUNT].map(format);
-  const faults = invalid > 0 ? `: ${format(invalid)} invalid` : "";
+  // A request is lost when a younger one was answered.
+  const faults = Object.entries({ lost: last - latencies.length, invalid })
+    .filter(([, count]) => count > 0)
+    .map(([name, count]) => `${format(count)} ${name}`).join(", ");
   const whole = `${answered} of ${all} requests answered` +
-    (faults || (end ? "" : " exactly once")) +
+    (faults ? `: ${faults}` : end ? "" : " exactly once") +
     (end ? `, then ${end}; ${text}` : `; ${text}`);
   if (faults || verdict === "impossible" || (end && end !== STOPPED)) {
     return ["failed", "Failed", whole];

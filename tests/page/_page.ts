@@ -130,12 +130,14 @@ interface Absent {
   released?: Promise<void>;
 }
 
+type Answer = string | Uint8Array<ArrayBuffer>;
+
 /** A server that answers each request with what this returns. */
 export async function withAnswers(
   visit: Visit,
   answer: (
     request: string,
-  ) => string | Uint8Array<ArrayBuffer> | Promise<string>,
+  ) => Answer | Answer[] | Promise<string>,
   steps: (tab: Tab) => Promise<void>,
   { missing, late, released }: Absent = {},
 ) {
@@ -152,7 +154,9 @@ export async function withAnswers(
     if (asset) return assetResponse(request, asset);
     if (!pathname.startsWith("/ws")) return new Response();
     const { socket, response } = Deno.upgradeWebSocket(request);
-    socket.onmessage = async ({ data }) => socket.send(await answer(data));
+    socket.onmessage = async ({ data }) => {
+      for (const each of [await answer(data)].flat()) socket.send(each);
+    };
     return response;
   });
   await visit(`http://127.0.0.1:${server.addr.port}/`, async (tab) => {

@@ -160,7 +160,11 @@ testIn(
       server.kill("SIGSTOP");
       await clickMany(tab);
       await showsText(tab, "#verdict", "Waiting for answers …");
-      await showsText(tab, "#detail", "then no answer came for 10 seconds;");
+      await showsText(
+        tab,
+        "#detail",
+        "then the server was silent for 10 seconds;",
+      );
       server.kill("SIGCONT");
       await status(tab, "connected");
       assert(await press(tab));
@@ -191,7 +195,7 @@ throughGate(
     await tab.click("#get");
     await clickMany(tab);
     await eventually(() => gate.swallowed > 1);
-    await stopTimers(tab); // or no answer comes for 10 seconds on a slow machine
+    await stopTimers(tab); // or nothing comes for 10 seconds on a slow machine
     await server.shutdown();
     await showsText(tab, "#text", "No answer: the server shut down.");
     await showsText(

@@ -4,7 +4,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ENGINES, type Tab } from "../../harness/browser.ts";
-import { eventually, withServer } from "../../harness/helpers.ts";
+import { withServer } from "../../harness/helpers.ts";
 import { parseResponse } from "../../static/proof.js";
 import {
   clickMany,
@@ -255,21 +255,63 @@ testIn(
     }),
 );
 
-testIn(
-  ["chromium"],
-  "a run with an invalid answer has failed",
-  (visit) => {
-    let next = 0;
-    const answer = (request: string) =>
-      `${request} ${request === "Message 500" ? 0 : next++ % 100 + 1}`;
-    return withAnswers(visit, answer, async (tab) => {
-      assertEquals(
-        await sendAll(tab),
-        "failed: Failed: 9,999 of 10,000 requests answered: 1 invalid; " +
-          "may be uniform, p > 0.99",
-      );
-      assertEquals(await text(tab, "#invalid"), "1");
-      await eventually(async () => await text(tab, "#answered") === "9,999");
-    });
-  },
-);
+for (
+  const [what, answers, outcomes] of [
+    ["an answer is not valid", ["Message 500 0"], "9,999: 1 lost, 1 invalid"],
+    ["an answer is lost", [], "9,999: 1 lost"],
+    [
+      "an answer comes twice",
+      ["Message 500 7", "Message 500 7"],
+      "10,000: 1 invalid",
+    ],
+    ["an answer is another's", ["Message 499 7"], "9,999: 1 lost, 1 invalid"],
+    [
+      "binary data comes",
+      ["Message 500 7", new Uint8Array(1)],
+      "10,000: 1 invalid",
+    ],
+  ] as const
+) {
+  testIn(
+    ["chromium"],
+    `a run fails as the client's does when ${what}`,
+    (visit) => {
+      let next = 0;
+      const answer = (request: string) =>
+        request === "Message 500"
+          ? [...answers]
+          : `${request} ${next++ % 100 + 1}`;
+      return withAnswers(visit, answer, async (tab) => {
+        await tab.evaluate(() => { // keeps what the page would do after 10 seconds
+          const wait = setTimeout;
+          globalThis.setTimeout = ((run: () => void, milliseconds: number) => {
+            if (milliseconds === 10_000) {
+              Object.assign(globalThis, { giveUp: run });
+            }
+            return wait(run, milliseconds);
+          }) as typeof wait;
+        });
+        await clickMany(tab);
+        const [answered, faults] = outcomes.split(": ");
+        const lost = faults.includes("lost");
+        await showsText(tab, "#answered", answered);
+        if (lost) {
+          await tab.evaluate(() =>
+            (globalThis as unknown as { giveUp(): void }).giveUp()
+          );
+        }
+        await runEnds(tab);
+        assertEquals(
+          await outcome(tab),
+          `failed: Failed: ${answered} of 10,000 requests answered: ${faults}` +
+            `${lost ? ", then the server was silent for 10 seconds" : ""}; ` +
+            "may be uniform, p > 0.99",
+        );
+        assertEquals(
+          await text(tab, "#invalid"),
+          faults.includes("invalid") ? "1" : "0",
+        );
+      });
+    },
+  );
+}
