@@ -32,8 +32,9 @@ export function setUpOne(
       show("failed", "!", "Not a valid answer: ", isolated(shown));
     } else {
       const took = document.createElement("small");
-      took.textContent = ` · ${duration(ms)}`;
-      took.dir = "ltr";
+      const time = isolated(duration(ms));
+      time.dir = "ltr";
+      took.append(" · ", time);
       show("answered", String(number), isolated(request), ` ${number}`, took);
     }
   }

@@ -8,12 +8,14 @@ import {
   clickMany,
   press,
   runEnds,
+  scripts,
   sendAll,
   status,
   testChromium,
   testIn,
   testPage,
   withAnswers,
+  withHeldGate,
 } from "./_page.ts";
 
 /** WebKit's window gets no narrower than 450. */
@@ -188,6 +190,9 @@ for (
   const [width, height, last] of [
     [320, 640, "#outcome"],
     [390, 844, "#legend"],
+    [667, 375, "#get"],
+    [844, 390, "#get"],
+    [932, 430, "#get"],
     [1280, 800, "footer"],
     [1920, 1080, "footer"],
   ] as const
@@ -196,20 +201,63 @@ for (
   const engines = ENGINES.filter((name) =>
     450 < width && width < 1600 || name !== "webkit"
   );
-  testPage(engines, `${width} × ${height} shows all of a run`, async (tab) => {
+  const what = last === "#get" ? "the button" : "all of a run";
+  testPage(engines, `${width} × ${height} shows ${what}`, async (tab) => {
     await tab.setViewport({ width, height });
     const below = await tab.evaluate(
       (last) =>
-        ["#number", "#get", "#many", last].filter((selector) => {
-          const { bottom } = document.querySelector(selector)!
-            .getBoundingClientRect();
-          return bottom > innerHeight;
-        }),
+        ["#number", "#get", last].filter(
+          (selector) => {
+            const { bottom } = document.querySelector(selector)!
+              .getBoundingClientRect();
+            return bottom > innerHeight;
+          },
+        ),
       last,
     );
     assertEquals(below, []);
   });
 }
+
+testChromium("the table opens below all, which stays", async (page) => {
+  const tops = () =>
+    page.evaluate(() =>
+      [...document.querySelectorAll("#number, #get, figure, dl, summary")]
+        .map((part) => part.getBoundingClientRect().top)
+    );
+  for (const [width, height] of [[390, 844], [1280, 800], [1920, 1080]]) {
+    await page.setViewport({ width, height });
+    const before = await tops();
+    await page.$eval("summary", (summary) => (summary as HTMLElement).click());
+    assertEquals(await tops(), before, `${width} × ${height}`);
+    await page.$eval("summary", (summary) => (summary as HTMLElement).click());
+  }
+});
+
+testIn(
+  ["chromium"],
+  "the header stays while the page loads",
+  (visit) =>
+    withHeldGate((gate, release) =>
+      visit(gate.url, async (tab) => {
+        await scripts(tab);
+        const left = () =>
+          tab.evaluate(() =>
+            ["status", "icon"].map((id) =>
+              document.querySelector(id === "icon" ? "img" : `#${id}`)!
+                .getBoundingClientRect()
+            ).map(({ x, width }, index) => index ? width : x)
+          );
+        const before = await left();
+        release();
+        await status(tab, "connected");
+        await tab.evaluate(() => {
+          document.querySelector("img")!.removeAttribute("src");
+        });
+        assertEquals(await left(), before);
+      })
+    ),
+);
 
 testChromium("a large screen is used", async (page) => {
   await page.setViewport({ width: 2560, height: 1440 });

@@ -131,6 +131,23 @@ testPage(
   },
 );
 
+testChromium("the focus on a long response is seen", async (page) => {
+  await page.setViewport({ width: 1280, height: 800 });
+  await press(page, "x".repeat(1000));
+  await page.keyboard.press("Tab"); // the keyboard is used
+  await page.focus("#response");
+  const clip = await page.$eval("#response", (response) => {
+    const { x, y, height } = response.getBoundingClientRect();
+    return { x: x - 4, y, width: 1, height };
+  });
+  const { data } = await picture(page, clip);
+  const dots = new Set<string>();
+  for (let at = 0; at < data.length; at += 4) {
+    dots.add(data.slice(at, at + 3).join());
+  }
+  assertEquals([...dots], ["86,70,214"]);
+});
+
 /** Asserts that axe finds nothing, in both schemes of colours. */
 async function audit(page: Page, state: string): Promise<void> {
   const { default: axe } = await import("npm:axe-core@4.14.1");

@@ -58,17 +58,19 @@ testPage(ENGINES, "whatever is typed comes back as text", async (tab) => {
 testPage(ENGINES, "right-to-left text begins at the right", async (tab) => {
   const order = () =>
     tab.evaluate(() => {
-      const [request, number] = document.getElementById("text")!.childNodes;
-      const [a, b] = [request, number].map((node) => {
+      const [request, number, took] = document.getElementById("text")!
+        .childNodes;
+      const [a, b, c, d] = [request, number, ...took.childNodes].map((node) => {
         const range = document.createRange();
         range.selectNodeContents(node);
         return range.getBoundingClientRect();
       });
       return [
         getComputedStyle(document.getElementById("message")!).direction,
-        a.right <= b.left + 1
+        a.right <= b.left + 1 && b.right <= c.left + 1 && c.right <= d.left + 1
           ? "number last"
-          : b.right <= a.left + 1
+          : b.right <= a.left + 1 && c.right <= b.left + 1 &&
+              d.right <= c.left + 1
           ? "number first"
           : "mixed",
       ].join();
