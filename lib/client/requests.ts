@@ -207,9 +207,21 @@ export class Requests {
     buffer.resize(Math.min(buffer.byteLength * 2, buffer.maxByteLength));
   }
 
-  /** Hands out no new ones from now on. */
-  endSending(): void {
-    this.counters.count = this.counters.sent;
+  /**
+   * Hands out no new ones from now on.
+   *
+   * @param owed Whether no connection could send what is due: that is missing then. By
+   * a rate it can still be sent; without one, the next request is always due.
+   */
+  endSending(now: number, owed: boolean): void {
+    const { counters } = this;
+    const { sent, startedAt } = counters;
+    const milliseconds = Math.min(now, this.endsAt) - startedAt;
+    const due = this.#paced && milliseconds >= 0
+      ? Math.ceil(milliseconds * this.#perMillisecond)
+      : sent + 1;
+    const count = owed ? Math.max(sent, due) : sent;
+    counters.count = Math.min(counters.count, count);
   }
 
   /**

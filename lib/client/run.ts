@@ -196,7 +196,7 @@ export class Run implements Owner {
 
   /** The time is over: waits for what is in flight, until it counts as lost. */
   #endSending(): void {
-    this.requests.endSending();
+    this.requests.endSending(this.world.now(), this.open === 0);
     if (this.requests.done) return this.onDone();
     const { timeout, tick } = this.settings;
     this.after(timeout + 2 * tick, () => {
@@ -229,6 +229,10 @@ export class Run implements Owner {
     if (this.#state === "over") return;
     if (reason !== undefined) this.counters.gaveUp++;
     if (--this.#left === 0) {
+      const { count } = this.counters;
+      if (reason !== undefined && count === Infinity) {
+        this.requests.endSending(this.world.now(), true);
+      }
       this.#end({ stopped: false, failure: reason });
     } else if (reason !== undefined) {
       this.#listener.onGivenUp(reason);

@@ -62,6 +62,8 @@ export class Network implements World {
   stopped = false;
   /** Whether the time for new requests is over, and that for all of them. */
   noNew = false;
+  /** How many were due by then, if no connection could send them. */
+  owed?: number;
   expired = false;
   /** Connections that opened, and when the first did. */
   opened = 0;
@@ -153,7 +155,8 @@ export class Network implements World {
 
   /** Requests in all. */
   get count(): number {
-    return this.noNew ? this.sent.size : this.script.texts.length;
+    if (!this.noNew) return this.script.texts.length;
+    return this.owed ?? this.sent.size;
   }
 
   /** Whether every request has its response. */
@@ -176,10 +179,18 @@ export class Network implements World {
 
   #begin(): void {
     this.openedAt = this.#now;
-    const { duration, timeout } = this.script;
+    const { duration, timeout, rate, texts } = this.script;
     if (duration === null) return;
     this.schedule(duration, () => {
       this.noNew = true;
+      if (this.#clients.size === 0) {
+        this.owed = Math.min(
+          texts.length,
+          rate === null
+            ? this.sent.size + 1
+            : Math.max(this.sent.size, Math.ceil(duration * rate / 1000)),
+        );
+      }
       const rest = timeout + 2 * this.tick;
       this.schedule(rest, () => this.expired = true);
     });
@@ -229,7 +240,8 @@ export class Network implements World {
     assert(!elsewhere, `${request} is in flight`);
     if (!this.sentAt.has(request)) this.sentAt.set(request, this.#now);
     const isNew = !this.sent.has(request);
-    assert(!(isNew && this.noNew), `${request} was sent too late`);
+    const owes = this.owed !== undefined && this.script.rate !== null;
+    assert(!(isNew && this.noNew && !owes), `${request} was sent too late`);
     this.sent.set(request, (this.sent.get(request) ?? 0) + 1);
   }
 
@@ -254,7 +266,8 @@ export class Network implements World {
     const waiting = this.script.texts
       .filter((text) => !this.answered.has(text) && !this.wrong.has(text))
       .filter((text) =>
-        this.sent.has(text) || (this.script.rate !== null && !this.noNew &&
+        this.sent.has(text) || (this.script.rate !== null &&
+          (!this.noNew || this.owed !== undefined) &&
           this.due(text) < this.openedAt + (this.script.duration ?? Infinity))
       )
       .map((text) => Math.max(last, this.due(text)));
