@@ -13,11 +13,11 @@ export class UsageError extends Error {
   override name = "UsageError";
 }
 
-/** Control characters, and those that change the direction of text or end a
- * line: a terminal obeys them. */
+/** Control characters, and those that change the direction of text, end a line or are
+ * not seen: a terminal obeys them. */
 const UNSAFE =
   // deno-lint-ignore no-control-regex
-  /[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+  /[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
 /** Makes text from outside harmless: `\x1b[2J` is shown and not obeyed. */
 export function escapeText(text: string): string {

@@ -13,7 +13,8 @@
 
 import { describeFailure, type Failure } from "./failure.ts";
 import { Exchange } from "./exchange.ts";
-import { CLOSE, LINES_PROTOCOL } from "../protocol.ts";
+import { unasked } from "./handshake.ts";
+import { CLOSE } from "../protocol.ts";
 import { plural } from "../text.ts";
 import type { Requests } from "./requests.ts";
 import { backoff, windowAfter } from "./retry.ts";
@@ -25,6 +26,14 @@ import type { Socket, World } from "./environment.ts";
 const MOST_HANGING = 16;
 const HANGING_MESSAGE =
   `it has not ended ${MOST_HANGING} connections that were closed`;
+
+/** After so many messages without a valid response a connection gives up: while a peer
+ * floods, no timer and no signal of the client comes to its turn. */
+const MOST_USELESS = 10_000;
+const FLOOD = {
+  message: `it sent ${MOST_USELESS} messages that answer no request`,
+  fatal: true,
+};
 
 /** Deno's errors for what breaks RFC 6455; others tell that TCP or TLS ended. */
 const MALFORMED =
@@ -159,6 +168,7 @@ export class ClientConnection {
     if (this.state !== "open") return; // closing: it was counted, no more
     if (this.#requests.done) this.#owner.onDone();
     else if (this.#exchange.echoes) this.#break(this.#echoFailure());
+    else if (this.#exchange.useless > MOST_USELESS) this.#break(FLOOD);
     else this.sendDue(now);
   }
 
@@ -276,22 +286,5 @@ export class ClientConnection {
       socket.onclose = () => this.#hanging--;
     }
     socket.close(); // its onerror stays: Deno throws an error that nobody takes
-  }
-}
-
-/** What a handshake was answered with and must not be (RFC 6455 section 4.1), or
- * `undefined` if nothing. */
-function unasked(
-  { protocol, extensions }: Socket,
-  { batch, protocols }: Settings,
-): string | undefined {
-  if (extensions !== "") {
-    return `chose an extension that was not asked for: ${extensions}`;
-  }
-  if (batch > 1 && protocol === "") {
-    return `does not speak ${LINES_PROTOCOL}; leave out --batch`;
-  }
-  if (protocol !== "" && !protocols.includes(protocol)) {
-    return `chose a subprotocol that was not asked for: ${protocol}`;
   }
 }

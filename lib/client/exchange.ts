@@ -17,6 +17,8 @@ export class Exchange {
   #inFlight: InFlight;
   /** Valid responses since the connection began. */
   answered = 0;
+  /** Messages since the last of them. */
+  useless = 0;
   /** Whether the first answer of the whole run was a request as it was. */
   echoes = false;
 
@@ -54,7 +56,7 @@ export class Exchange {
 
   /** Begins on a new connection. */
   begin(): void {
-    this.answered = 0;
+    this.answered = this.useless = 0;
   }
 
   /**
@@ -100,6 +102,7 @@ export class Exchange {
   /** Checks the responses in a message. */
   receive(data: unknown, now: number): void {
     const nothingYet = this.#requests.counters.answered === 0;
+    this.useless++;
     this.echoes = nothingYet && this.#requests.expectation.isUsual &&
       this.#isEcho(data);
     if (this.#batch > 1 && typeof data === "string") {
@@ -175,6 +178,7 @@ export class Exchange {
     due: number,
   ): void {
     this.answered++;
+    this.useless = 0;
     this.#requests.accept(index, number, now, due);
     this.#onResponse(response);
   }

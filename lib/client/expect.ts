@@ -7,6 +7,7 @@
  */
 
 import { parseNumber, parseResponse } from "../../static/proof.js";
+import { UsageError } from "../text.ts";
 
 /** The template of this project's own server. */
 export const DEFAULT_TEMPLATE = "{request} {n}";
@@ -20,6 +21,9 @@ interface Segment {
   number: boolean;
   after: Pieces;
 }
+
+/** What stands for any digits, beside the number of the request. */
+const AMBIGUOUS = /\{[*n]\}\d*\{i\}|\{i\}\d*\{[*n]\}/;
 
 /** How many places of a response are tried for the number of its request. */
 const MAX_PLACES = 16;
@@ -55,6 +59,8 @@ export class Expectation {
   /**
    * @param template From {@linkcode parseTemplate}.
    * @param message The text of a request, `--message`.
+   *
+   * @throws {UsageError} If the response to one request can be that to another.
    */
   constructor(template: string, message: string) {
     this.isUsual = template === DEFAULT_TEMPLATE;
@@ -64,6 +70,13 @@ export class Expectation {
         .map((text) => text.split("{request}").join(message).split("{i}"));
       return { before, number: after !== undefined, after: after ?? [""] };
     });
+    const data = message.replaceAll(/\{[*n]\}/g, "-");
+    if (AMBIGUOUS.test(template.replaceAll("{request}", () => data))) {
+      throw new UsageError(
+        "--expect: {*} or {n} stands beside the number of the request, so the " +
+          "response to 10 could be one to 1; put a text between them",
+      );
+    }
   }
 
   /**

@@ -189,3 +189,20 @@ function responseReason({ status, headers }: Response, target: URL): string {
     ? "a second handshake succeeded"
     : "Invalid connection header";
 }
+
+/** What a handshake was answered with and must not be (RFC 6455 section 4.1), or
+ * `undefined` if nothing. */
+export function unasked(
+  { protocol, extensions }: Pick<WebSocket, "protocol" | "extensions">,
+  { batch, protocols }: { batch: number; protocols: string[] },
+): string | undefined {
+  if (extensions !== "") {
+    return `chose an extension that was not asked for: ${extensions}`;
+  }
+  if (batch > 1 && protocol === "") {
+    return `does not speak ${LINES_PROTOCOL}; leave out --batch`;
+  }
+  if (protocol !== "" && !protocols.includes(protocol)) {
+    return `chose a subprotocol that was not asked for: ${protocol}`;
+  }
+}

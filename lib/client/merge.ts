@@ -4,7 +4,7 @@
  * @module
  */
 
-import { HIGHEST } from "../../static/proof.js";
+import { HIGHEST, uniformity } from "../../static/proof.js";
 import { type Command, onOff, type Options } from "../cli/flags.ts";
 import { UsageError } from "../text.ts";
 import type { Interval } from "./intervals.ts";
@@ -72,10 +72,18 @@ function parseReport(text: string, path: string): WrittenReport {
       `${path} has schema ${report.schema}; this version reads ${SCHEMA}`,
     );
   }
-  if (report.numbers?.counts.length !== HIGHEST) {
+  if (report.numbers?.counts?.length !== HIGHEST) {
     throw new UsageError(`${path} is not of numbers from 1 to ${HIGHEST}`);
   }
-  return report as WrittenReport;
+  const whole = report as WrittenReport;
+  const sound = SUMS.every((name) => Number.isInteger(whole[name])) &&
+    whole.answered + whole.missing === whole.count && whole.ok === isOk(whole);
+  if (!sound) {
+    throw new UsageError(
+      `${path} contradicts itself; is it as it was written?`,
+    );
+  }
+  return whole;
 }
 
 /** What is counted for each client, and summed. */
@@ -83,6 +91,13 @@ const SUMS = [
   ...["count", "connections", "sent", "answered", "missing", "lost"] as const,
   ...["invalid", "overtaken", "resent", "gaveUp", "reconnects"] as const,
 ];
+
+/** Whether the figures of a report allow its verdict. */
+function isOk(report: Report): boolean {
+  const { missing, lost, invalid, overtaken, numbers } = report;
+  return missing + lost + invalid + overtaken === 0 &&
+    uniformity(numbers.counts).verdict !== "impossible";
+}
 
 /**
  * Adds up reports. Times are from the first start of them all. Percentiles of latencies
@@ -118,8 +133,12 @@ export async function mergeReports(
     reports.reduce((sum, report) => sum + report[name], 0),
   ])) as Pick<Report, typeof SUMS[number]>;
   const latencies = new Durations();
-  for (const { latencyHistogram } of reports) {
-    await latencies.addBase64(latencyHistogram);
+  for (const { latencyHistogram, startedAt } of reports) {
+    await latencies.addBase64(latencyHistogram).catch(() => {
+      throw new UsageError(
+        `the report of ${startedAt} has no latencyHistogram`,
+      );
+    });
   }
   const max = most(reports.map(({ latencyMs }) => latencyMs.max));
   const latencyMs = latencies.percentiles(max ?? undefined);

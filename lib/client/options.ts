@@ -219,7 +219,8 @@ function parseUrl(text: string): URL {
   const url = URL.parse(whole);
   // A word alone is more likely a slip than a host.
   const word = /^[^.:/]*$/.test(text) && text !== "localhost";
-  if (word || !url || !/^wss?:$/.test(url.protocol)) {
+  const path = /^(?:[./]|[a-z]+:\/[^/])/i.test(text);
+  if (word || path || !url || !/^wss?:$/.test(url.protocol)) {
     throw new Error("is not a URL like ws://127.0.0.1:8000/ws");
   }
   try {

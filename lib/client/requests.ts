@@ -216,11 +216,13 @@ export class Requests {
   endSending(now: number, owed: boolean): void {
     const { counters } = this;
     const { sent, startedAt } = counters;
-    const milliseconds = Math.min(now, this.endsAt) - startedAt;
-    const due = this.#paced && milliseconds >= 0
-      ? Math.ceil(milliseconds * this.#perMillisecond)
-      : sent + 1;
-    const count = owed ? Math.max(sent, due) : sent;
+    let count = sent;
+    if (owed && this.#paced && startedAt <= now) {
+      const end = Math.min(now, this.endsAt);
+      const about = Math.ceil((end - startedAt) * this.#perMillisecond);
+      count = Math.max(sent, about + 1); // as computers count, one more or less
+      while (count > sent && this.dueAt(count - 1, now) >= end) count--;
+    } else if (owed) count++;
     counters.count = Math.min(counters.count, count);
   }
 

@@ -65,7 +65,8 @@ export function reportText(report: Report): string {
 
 function percentiles(values: Record<string, number | null>): string[] {
   return Object.entries(values)
-    .map(([name, ms]) => `${name} ${ms?.toFixed(2)}`);
+    .filter((entry): entry is [string, number] => entry[1] !== null)
+    .map(([name, ms]) => `${name} ${ms.toFixed(2)}`);
 }
 
 function invalidText({ request, reason, response }: Invalid): string[] {

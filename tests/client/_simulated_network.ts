@@ -186,9 +186,12 @@ export class Network implements World {
       if (this.#clients.size === 0) {
         this.owed = Math.min(
           texts.length,
-          rate === null
-            ? this.sent.size + 1
-            : Math.max(this.sent.size, Math.ceil(duration * rate / 1000)),
+          rate === null ? this.sent.size + 1 : Math.max(
+            this.sent.size,
+            texts.filter((_, i) =>
+              this.openedAt + i / (rate / 1000) < this.openedAt + duration
+            ).length,
+          ),
         );
       }
       const rest = timeout + 2 * this.tick;

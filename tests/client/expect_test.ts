@@ -6,6 +6,7 @@ import {
   parseTemplate,
 } from "../../lib/client/expect.ts";
 import { parseResponse } from "../../static/proof.js";
+import { UsageError } from "../../lib/text.ts";
 import { pureTest as test } from "../../harness/tests.ts";
 
 const expectation = (template: string, message = "Message {i}") =>
@@ -20,6 +21,25 @@ test("parseTemplate() wants something that tells whose response it is", () => {
     Error,
     "more than once",
   );
+});
+
+test("Expectation refuses a template by which the response to 10 fits 1", () => {
+  const ambiguous: [template: string, message: string][] = [
+    ["{request}{*}", "Message {i}"],
+    ["{*}{request}", "{i} please"],
+    ['{*}"id": {i}{*}', "{i}"],
+    ["{*}{i}", "{i}"],
+    ["{i}00{*}", "{i}"],
+    ["{n}{i}", "{i}"],
+    ["{request}{n}", "{i}"],
+  ];
+  for (const [template, message] of ambiguous) {
+    assertThrows(() => expectation(template, message), UsageError, "beside");
+  }
+  for (const template of ["{request} {*}", "{*}{request}", '"id":{i},{*}']) {
+    expectation(template);
+  }
+  expectation("{request}!", "{i}{*}"); // which is data
 });
 
 test("Expectation.match() reads the default template as the page does", () => {
@@ -54,16 +74,16 @@ test("Expectation.match() takes any text for {*}, and all else as it stands", ()
     ['{*}"id":{i},{*}', '{"jsonrpc":"2.0","id":7,"result":1}', 0],
     ['{*}"id":{i},{*}', '{"id":70,"result":1}', undefined],
     ['{*}"id":{i}}', '{"result":"\\"id\\":7}","id":7}', 0],
-    ["{*}{request}{*}{i}", "aMessage 7b7", 0],
-    ["{*}{request}{*}{i}", "aMessage 7", undefined], // one 7 is not two
-    ["{i}{*}{i}", "7", undefined],
-    ["{i}{*}{i}", "77", 0],
+    ["{*}{request},{*}.{i}", "aMessage 7,b.7", 0],
+    ["{*}{request},{*}.{i}", "aMessage 7,.", undefined],
+    ["{i}.{*}.{i}", "7.7", undefined], // one . is not two
+    ["{i}.{*}.{i}", "7..7", 0],
     ["{i}: {n}{*}", "7: 42 and more", 4],
     ["{*}={n} {i}", "x=101 x=42 7", 42],
-    ["{*}={n};{*}{i}{*}", "=0; =101; =9; 7", 9],
-    ["{n}{i}", "427", 42],
-    ["{n}{i}", "1007", 100],
-    ["{n}{i}", "1017", undefined],
+    ["{*}={n};{*} {i}", "=0; =101; =9; 7", 9],
+    ["{n}-{i}", "42-7", 42],
+    ["{n}-{i}", "100-7", 100],
+    ["{n}-{i}", "101-7", undefined],
   ];
   for (const [template, response, number] of cases) {
     const actual = expectation(template).match(6, response);
@@ -105,6 +125,7 @@ test("Expectation finds what a template made, whatever stands for {*}", () => {
     (parts, index, number, anything) => {
       const template = [...parts, "#{request} {n}"].join("");
       if (template.split("{n}").length > 2) return;
+      if (/\{\*\}\d*\{i\}|\{i\}\d*\{\*\}/.test(template)) return; // refused
       const response = template.replaceAll("{*}", () => anything.pop()!)
         .replaceAll("{request}", () => "<{i}>")
         .replaceAll("{i}", String(index + 1))

@@ -331,3 +331,16 @@ test("a run that is cut tells all that is missing, sent or not", async () => {
     );
   });
 });
+
+test("a flood of messages that answer nothing ends the run, and not its timeout alone", () =>
+  withLiar(
+    (socket, request, nth) => {
+      if (nth < 5) return socket.send(`${request} 7`);
+      for (let i = 0; i < 20_000; i++) socket.send("noise");
+    },
+    async (url) => {
+      const { code, answered, stderr } = await report(url, "-n10", "-w1");
+      assertEquals([code, answered], [1, 5]);
+      assertMatch(stderr, /it sent 10000 messages that answer no request\n$/);
+    },
+  ));

@@ -154,6 +154,21 @@ test("merge refuses by name what it cannot add", () =>
         [odd],
         /\.odd is not of numbers from 1 to 100;/,
       ],
+      [
+        JSON.stringify({ ...report, lost: 3 }),
+        [odd],
+        /\.odd contradicts itself; /,
+      ],
+      [
+        JSON.stringify({ ...report, answered: 5 }),
+        [odd],
+        /\.odd contradicts itself; /,
+      ],
+      [
+        JSON.stringify({ ...report, latencyHistogram: "x" }),
+        [odd],
+        /the report of 20\S+ has no latencyHistogram/,
+      ],
     ];
     for (const [text, files, message] of cases) {
       await Deno.writeTextFile(odd, text);

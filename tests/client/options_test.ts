@@ -23,7 +23,17 @@ test("url is understood without a scheme, and as http(s)://", () => {
 });
 
 test("url is no word and no other scheme", () => {
-  for (const given of ["help", "8000", "file:x", "localhost:x"]) {
+  for (
+    const given of [
+      "help",
+      "8000",
+      "file:x",
+      "localhost:x",
+      "ws:/a",
+      "/ws",
+      "./a",
+    ]
+  ) {
     assertThrows(() => parse(given), Error, "is not a URL like ws://");
   }
 });
