@@ -30,8 +30,9 @@ export function setUpChart(
     // While it runs, the bars grow towards a level that stays.
     const expected = told ? total / HIGHEST : aim;
     const deviation = 2 * Math.sqrt(expected * (1 - 1 / HIGHEST));
-    const top = Math.max(aim / LEVEL, ...counts);
+    const top = Math.max(expected / LEVEL, expected + deviation, ...counts);
     const { most, least } = extremes(counts);
+    const differ = told && most !== least;
     /** @param {number} number */
     const bar = (number) =>
       `M${number - 0.85} 1V${1 - counts[number - 1] / top}h.7V1`;
@@ -41,14 +42,16 @@ export function setUpChart(
     const [middle, half] = [expected, deviation].map(Math.round);
     level.textContent = middle;
     legend.textContent = `${middle} ± ${half} expected`;
+    legend.style.visibility = middle < 1 ? "hidden" : "";
     bars.setAttribute("d", counts.map((_, index) => bar(index + 1)).join(""));
-    ends.setAttribute("d", told ? bar(most) + bar(least) : "");
+    ends.setAttribute("d", differ ? bar(most) + bar(least) : "");
     pointed.setAttribute("d", at ? `M${at - 1} 1V0h1V1` : "");
     if (at && total > 0) {
       reading.textContent = `${at}: ${times(counts[at - 1])}`;
     } else {
-      reading.textContent = told
-        ? `▲ ${most}: ${counts[most - 1]} ▼ ${least}: ${counts[least - 1]}`
+      reading.textContent = differ
+        ? `most ${most} (${format(counts[most - 1])}×), ` +
+          `least ${least} (${format(counts[least - 1])}×)`
         : "";
     }
   }
@@ -101,5 +104,14 @@ function extremes(counts) {
 
 /** @param {number} count */
 function times(count) {
-  return count === 0 ? "never" : count === 1 ? "once" : `${count} times`;
+  return count === 0
+    ? "never"
+    : count === 1
+    ? "once"
+    : `${format(count)} times`;
+}
+
+/** @param {number} value */
+export function format(value) {
+  return value.toLocaleString("en", { maximumFractionDigits: 1 });
 }

@@ -2,7 +2,7 @@
 
 /** 10,000 requests in a row, each response checked. @module */
 
-import { setUpChart } from "./chart.js";
+import { format, setUpChart } from "./chart.js";
 import { PATIENCE_MS } from "./connection.js";
 import { HIGHEST, parseResponse, uniformity } from "./proof.js";
 
@@ -167,9 +167,4 @@ function outcomeOf({ latencies, last, invalid, counts }, end) {
 function percentile(sorted, part) {
   const ms = sorted[Math.ceil(part * sorted.length) - 1];
   return ms === undefined ? "–" : format(ms);
-}
-
-/** @param {number} value */
-function format(value) {
-  return value.toLocaleString("en", { maximumFractionDigits: 1 });
 }

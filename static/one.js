@@ -39,11 +39,8 @@ export function setUpOne(
     }
   }
 
-  let asking = false;
   one.addEventListener("submit", async (/** @type {Event} */ event) => {
     event.preventDefault();
-    if (asking) return;
-    asking = true;
     const waiting = setTimeout(() => {
       const connected = connection.state === "connected";
       const text = connected ? "Waiting for the answer." : "Connecting …";
@@ -52,7 +49,6 @@ export function setUpOne(
     await ask(message.value.toWellFormed())
       .catch(({ message }) => show("failed", "?", `No answer: ${message}.`));
     clearTimeout(waiting);
-    asking = false;
   });
 
   // WebKit reaches what scrolls by keyboard only if it can be focused.

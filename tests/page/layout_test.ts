@@ -241,20 +241,22 @@ testIn(
     withHeldGate((gate, release) =>
       visit(gate.url, async (tab) => {
         await scripts(tab);
-        const left = () =>
-          tab.evaluate(() =>
-            ["status", "icon"].map((id) =>
-              document.querySelector(id === "icon" ? "img" : `#${id}`)!
-                .getBoundingClientRect()
-            ).map(({ x, width }, index) => index ? width : x)
-          );
-        const before = await left();
+        const look = () =>
+          tab.evaluate(() => {
+            const status = document.getElementById("status")!;
+            const { left, right } = status.getBoundingClientRect();
+            const icon = document.querySelector("img")!.offsetWidth;
+            const { flexDirection } = getComputedStyle(status);
+            const dot = flexDirection === "row-reverse" ? right : left;
+            return { icon, dot };
+          });
+        const before = await look();
         release();
         await status(tab, "connected");
         await tab.evaluate(() => {
           document.querySelector("img")!.removeAttribute("src");
         });
-        assertEquals(await left(), before);
+        assertEquals(await look(), before);
       })
     ),
 );

@@ -204,6 +204,26 @@ testIn(
   },
 );
 
+testChromium("forced colours leave the chart legible", async (page) => {
+  const session = await page.createCDPSession();
+  await session.send("Emulation.setEmulatedMedia", {
+    features: [{ name: "forced-colors", value: "active" }],
+  });
+  const { level, axis, words, swatch, band } = await page.evaluate(() => {
+    const style = (selector: string, part?: string) =>
+      getComputedStyle(document.querySelector(selector)!, part);
+    return {
+      level: style("#level").color,
+      axis: style("#axis > text").fill,
+      words: style("h2").color,
+      swatch: style("#legend", "::before").backgroundColor,
+      band: style("#plot", "::before").backgroundColor,
+    };
+  });
+  assertEquals([level, axis], [words, words]);
+  assertEquals(swatch, band);
+});
+
 testChromium("reduced motion is obeyed", async (page) => {
   const animation = () =>
     page.$eval(

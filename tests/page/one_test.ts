@@ -111,6 +111,31 @@ testIn(
     ),
 );
 
+testIn(
+  ENGINES,
+  "a second press while one waits is answered, too",
+  async (visit) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const requests: string[] = [];
+    const answer = async (request: string) => {
+      const number = requests.push(request);
+      await promise;
+      return `${request} ${number}`;
+    };
+    await withAnswers(visit, answer, async (tab) => {
+      for (const request of ["first", "second"]) {
+        await type(tab, request);
+        await tab.click("#get");
+        await showsText(tab, "#text", "Waiting for the answer");
+      }
+      await eventually(() => requests.length === 2);
+      resolve();
+      await showsText(tab, "#text", "second 2 ");
+      assertEquals(requests, ["first", "second"]);
+    });
+  },
+);
+
 throughGate(
   ENGINES,
   "a press while the server is away is served when it is back",

@@ -89,10 +89,14 @@ testIn(
           shown.push(visibility());
           animation.finish();
         }
+        const status = document.getElementById("status")!;
+        for (const animation of status.getAnimations()) animation.finish();
+        shown.push(getComputedStyle(status).visibility);
         return [hint.textContent!, ...shown, visibility()];
       });
       assertEquals(words, "A script is missing: please reload.");
       assertEquals(shown.at(-1), "visible");
+      // Before its time, and the status after that.
       for (const before of shown.slice(0, -1)) assertEquals(before, "hidden");
     }, { missing: /proof\.js/ }),
 );
