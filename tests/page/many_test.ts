@@ -120,6 +120,29 @@ testIn(
   },
 );
 
+testIn(
+  ["chromium"],
+  "a run too short to expect anything has no legend",
+  (visit) => {
+    const answer = (request: string) => {
+      const { promise } = Promise.withResolvers<string>();
+      const known = Number(request.split(" ")[1]) <= 40;
+      return known ? Promise.resolve(`${request} 7`) : promise;
+    };
+    return withAnswers(visit, answer, async (tab) => {
+      const legend = () =>
+        tab.evaluate(() =>
+          getComputedStyle(document.getElementById("legend")!).visibility
+        );
+      assertEquals(await legend(), "visible");
+      await clickMany(tab);
+      await showsText(tab, "#answered", "40");
+      await clickMany(tab);
+      assertEquals(await legend(), "hidden");
+    });
+  },
+);
+
 testChromium("a double click on Send is one", async (page) => {
   const { x, y } = await page.evaluate(() => {
     const many = document.getElementById("many")!;
