@@ -256,7 +256,8 @@ function checkIntervals(
   // One of no length at the end has what came at the very end.
   const last = intervals.at(-1);
   const extra = last && last.fromMs === last.toMs ? 1 : 0;
-  const whole = Math.max(0, Math.ceil(duration / length - 1e-4));
+  const told = Math.round(duration * 1000) / 1000; // whole microseconds
+  const whole = Math.ceil(told / length - 1e-9);
   assertEquals(intervals.length - extra, whole);
   assertEquals(startedAt === null, Number.isNaN(network.openedAt));
   let answered = 0;
