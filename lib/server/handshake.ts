@@ -110,9 +110,13 @@ function withoutBlanks(text: string): string {
 /** Characters of an address that a proxy tells: more than an IPv6 address has. */
 const MAX_ADDRESS = 60;
 
+/** What Deno tells of a peer that is gone already. */
+const NO_ADDRESS = "0.0.0.0";
+
 /** Who asks, for the operator: the address, and what the proxy there says of it. Of
  * several in `X-Forwarded-For` the last is the one that this proxy has seen. */
 export function peerOf({ headers }: Request, address: string): string {
+  if (address === NO_ADDRESS) return "a peer that was gone";
   const forwarded = headers.get("x-forwarded-for");
   if (!forwarded) return address;
   const last = forwarded.slice(forwarded.lastIndexOf(",") + 1).trim();

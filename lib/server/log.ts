@@ -104,14 +104,14 @@ export class Notices {
   #write({ kind, what, why, peer }: Notice, count: number): boolean {
     const harmless = (text: string) =>
       cut(escapeText(oneLine(text)), MAX_CHARACTERS);
+    const last = count > 1 ? "the last" : "";
     if (this.#format === "json") {
-      const message = harmless(`${what(count)}: ${why}`);
+      const message = harmless(`${what(count)}${last && `, ${last}`}: ${why}`);
       const from = peer && harmless(peer);
       return this.#lines.write(
         jsonLine({ kind, count, message, peer: from }),
       );
     }
-    const last = count > 1 ? "the last" : "";
     const who = [last, peer && `from ${peer}`].filter(Boolean).join(" ");
     const text = `${what(count)}${who && `, ${who}`}: ${why}`;
     return this.#lines.write(`ws-random: ${harmless(text)}`);
