@@ -6,7 +6,7 @@
  * @module
  */
 
-import { setTimeout as delay } from "node:timers/promises";
+import { delay } from "@std/async/delay";
 import { deadline } from "@std/async/deadline";
 import { STATUS_CODE } from "@std/http/status";
 import { EXIT_OK, onTermination, runCommand } from "./lib/cli/command.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { setTimeout as delay } from "node:timers/promises";
+import { delay } from "@std/async/delay";
 
 /** Where bytes go: `Deno.stdout` or `Deno.stderr`. */
 export interface Sink {
