@@ -82,8 +82,13 @@ export class Backlog {
     );
   }
 
-  /** Sends a response now, or after those that wait. */
-  send(outbox: Outbox, response: string): void {
+  /**
+   * Sends a response now, or after those that wait.
+   *
+   * @param bytes Of the response as UTF-8.
+   */
+  send(outbox: Outbox, response: string, bytes: number): void {
+    if (outbox.handOverLight(response, bytes)) return;
     this.#advance(outbox, response);
     if (this.#queued <= this.#most * MOVING_FACTOR) return;
     this.#giveUp(this.#first((a, b) => b.queued - a.queued), BACKLOG);

@@ -164,34 +164,31 @@ export class Connection {
     }
     const { options: { maxMessage }, backlog } = this.#shared;
     if (typeof data !== "string") {
-      return this.#fault(
+      return this.#leave(atFault(
         CLOSE.UNSUPPORTED_DATA,
         "binary data; text messages only",
-      );
+      ));
     }
     if (bytes > maxMessage) {
-      return this.#fault(
+      return this.#leave(atFault(
         CLOSE.TOO_BIG,
         `a message of more than ${maxMessage} bytes (--max-message)`,
-      );
+      ));
     }
     const response = this.#lines ? answerLines(data)?.join("\n") : answer(data);
     if (response === undefined) {
-      return this.#fault(
+      return this.#leave(atFault(
         CLOSE.TOO_BIG,
         `a message of more than ${MAX_LINES} lines`,
-      );
+      ));
     }
-    backlog.send(this.#outbox, response);
+    const added = response.length - data.length; // blanks and digits
+    backlog.send(this.#outbox, response, bytes + added);
     // A peer that asks one by one sends nothing before it has this response, so it
     // will see the close frame.
     if (leaving && !this.#pipelines && performance.now() > leaving.until) {
       this.#close(leaving);
     }
-  }
-
-  #fault(code: number, reason: string): void {
-    this.#leave(atFault(code, reason));
   }
 
   /** What waited for this peer was dropped, for it does not read. */

@@ -39,7 +39,10 @@ class Peer {
   }
 
   send(count: number, text = "Message 7 42"): void {
-    for (let i = 0; i < count; i++) this.backlog.send(this.outbox, text);
+    const { length } = new TextEncoder().encode(text);
+    for (let i = 0; i < count; i++) {
+      this.backlog.send(this.outbox, text, length);
+    }
   }
 
   /** Closes its socket: Deno tells nothing of it any more. */
