@@ -7,7 +7,7 @@
 import { uniformity } from "../../static/proof.js";
 import { crossedLimits } from "./limits.ts";
 import type { Interval } from "./intervals.ts";
-import { type Break, type Counters, Fate, type Invalid } from "./requests.ts";
+import { type Break, type Counters, Fate, type Invalid } from "./counters.ts";
 import type { Durations, Percentiles } from "./time.ts";
 import { cut, hideSecrets } from "../text.ts";
 import { VERSION } from "../cli/command.ts";

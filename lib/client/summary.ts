@@ -6,7 +6,7 @@
 
 import { cut, escapeText, plural } from "../text.ts";
 import type { Report } from "./report.ts";
-import type { Invalid } from "./requests.ts";
+import type { Invalid } from "./counters.ts";
 
 /** How many ranges of requests, or reasons of breaks, the text names; the JSON names
  * all. */

@@ -11,7 +11,7 @@ import {
   type Counters,
   createCounters,
   Fate,
-} from "../../lib/client/requests.ts";
+} from "../../lib/client/counters.ts";
 
 /** A run of so many requests, answered in 1, 2, 3, … ms, in 2 s, with each number
  * as often. */

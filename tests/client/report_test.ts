@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { createCounters, Fate } from "../../lib/client/requests.ts";
+import { createCounters, Fate } from "../../lib/client/counters.ts";
 import { describeNumbers } from "../../lib/client/report.ts";
 import { answered, report } from "./_counters.ts";
 import { pureTest as test } from "../../harness/tests.ts";

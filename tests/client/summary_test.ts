@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { createCounters, Fate } from "../../lib/client/requests.ts";
+import { createCounters, Fate } from "../../lib/client/counters.ts";
 import { reportText, verdict } from "../../lib/client/summary.ts";
 import { answered, report } from "./_counters.ts";
 import { pureTest as test } from "../../harness/tests.ts";
