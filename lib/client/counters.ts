@@ -5,8 +5,8 @@
  */
 
 import { HIGHEST } from "../../static/proof.js";
-import type { Interval } from "./intervals.ts";
-import { Times } from "./time.ts";
+import type { Interval, IntervalCounter } from "./intervals.ts";
+import { Durations, Pauses } from "./time.ts";
 
 /** What is kept for each request, in one byte: a set of these. */
 export const Fate = {
@@ -41,6 +41,26 @@ export interface Break {
   reason: string;
   /** Requests that were unanswered on it. */
   inFlight: number;
+}
+
+/** All that a run measures in time. */
+export class Times {
+  /** From when a request was due to its response. */
+  readonly latencies = new Durations();
+  /** From when a request was due to when it was first sent. */
+  readonly late = new Durations();
+  /** From the attempt to connect to the open connection. */
+  readonly handshakes = new Durations();
+  readonly pauses = new Pauses();
+  /** The part of the run that goes on, with `--interval`. */
+  interval?: IntervalCounter;
+
+  /** A valid response came to a request that was due then. */
+  answered(now: number, due: number): void {
+    this.latencies.add(now - due);
+    this.interval?.answered(now - due);
+    this.pauses.answered(now, due);
+  }
 }
 
 /** What is counted and kept while a run goes on. */

@@ -7,7 +7,6 @@
  */
 
 import type { JsHistogram } from "hdr-histogram-js";
-import type { IntervalCounter } from "./intervals.ts";
 
 /** The percentiles that are told, by their names, in their order. */
 const PERCENTILES = { p50: 50, p90: 90, p99: 99, "p99.9": 99.9, max: 100 };
@@ -170,25 +169,5 @@ export class Pauses {
     longest.splice(place < 0 ? longest.length : place, 0, pause);
     longest.splice(LONGEST);
     if (longest.length === LONGEST) this.#least = longest[LONGEST - 1].length;
-  }
-}
-
-/** All that a run measures in time. */
-export class Times {
-  /** From when a request was due to its response. */
-  readonly latencies = new Durations();
-  /** From when a request was due to when it was first sent. */
-  readonly late = new Durations();
-  /** From the attempt to connect to the open connection. */
-  readonly handshakes = new Durations();
-  readonly pauses = new Pauses();
-  /** The part of the run that goes on, with `--interval`. */
-  interval?: IntervalCounter;
-
-  /** A valid response came to a request that was due then. */
-  answered(now: number, due: number): void {
-    this.latencies.add(now - due);
-    this.interval?.answered(now - due);
-    this.pauses.answered(now, due);
   }
 }
