@@ -4,11 +4,11 @@
  * @module
  */
 
-import { HIGHEST, uniformity } from "../../static/proof.js";
-import { type Command, onOff, type Options } from "../cli/flags.ts";
+import { HIGHEST } from "../../static/proof.js";
+import { type Command, onOff } from "../cli/flags.ts";
 import { UsageError } from "../text.ts";
 import type { Interval } from "./intervals.ts";
-import { describeNumbers, type Report, round, SCHEMA } from "./report.ts";
+import { describeNumbers, isOk, type Report, round, SCHEMA } from "./report.ts";
 import { Durations, LONGEST } from "./time.ts";
 
 /** `ws-random merge` */
@@ -28,8 +28,6 @@ export const mergeCommand = {
     json: { ...onOff, help: "the report as JSON" },
   },
 } as const satisfies Command;
-
-export type MergeOptions = Options<typeof mergeCommand.flags>;
 
 /** A report as `--json` writes it. */
 export type WrittenReport = Report & { latencyHistogram: string };
@@ -92,13 +90,6 @@ const SUMS = [
   ...["invalid", "overtaken", "resent", "gaveUp", "reconnects"] as const,
 ];
 
-/** Whether the figures of a report allow its verdict. */
-function isOk(report: Report): boolean {
-  const { missing, lost, invalid, overtaken, numbers } = report;
-  return missing + lost + invalid + overtaken === 0 &&
-    uniformity(numbers.counts).verdict !== "impossible";
-}
-
 /**
  * Adds up reports. Times are from the first start of them all. Percentiles of latencies
  * are those of all responses; of other times, for which no histogram is written, only
@@ -148,7 +139,7 @@ export async function mergeReports(
     most(reports.map(({ seconds }, i) => shifts[i] / 1000 + seconds)) ?? 0,
     3,
   );
-  const { verdict, ...numbers } = describeNumbers(
+  const numbers = describeNumbers(
     Array.from(
       { length: HIGHEST },
       (_, i) =>
@@ -162,7 +153,7 @@ export async function mergeReports(
     max: most(times.map((each) => each?.max)),
   });
   return {
-    ok: reports.every(({ ok }) => ok) && verdict !== "impossible",
+    ok: reports.every(({ ok }) => ok) && isOk({ ...sums, numbers }),
     crossedLimits: all(({ crossedLimits }) => crossedLimits),
     schema: SCHEMA,
     version,

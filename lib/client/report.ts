@@ -160,10 +160,12 @@ export function createReport(
   const longestPauseMs = pauses[0]?.ms ?? null;
   const perSecond = seconds > 0 ? round(answered / seconds, 1) : 0;
   const { reconnects } = counters;
-  const { verdict, ...numbers } = describeNumbers(counters.numbers);
+  const numbers = describeNumbers(counters.numbers);
   return {
-    ok: answered === count && lost.size === 0 && invalid === 0 &&
-      overtaken === 0 && verdict !== "impossible",
+    ok: isOk({
+      ...{ missing: missing.size, lost: lost.size, invalid, overtaken },
+      numbers,
+    }),
     crossedLimits: crossedLimits(options.failIf, {
       ...latencyMs,
       late: lateMs?.p99 ?? null,
@@ -251,11 +253,22 @@ function extract(durations: Durations): Extract {
   return { p50, p99, max };
 }
 
-/** The figures of numbers, and the verdict of whether they are uniform. */
+/** Whether figures are those of a run in which all is well. */
+export function isOk(
+  { missing, lost, invalid, overtaken, numbers }: Pick<
+    Report,
+    "missing" | "lost" | "invalid" | "overtaken" | "numbers"
+  >,
+): boolean {
+  return missing + lost + invalid + overtaken === 0 &&
+    uniformity(numbers.counts).verdict !== "impossible";
+}
+
+/** The figures of numbers. */
 export function describeNumbers(counts: number[]) {
   const total = counts.reduce((sum, n) => sum + n, 0);
   const sum = counts.reduce((sum, n, index) => sum + n * (index + 1), 0);
-  const { chiSquare, pValue, verdict, text } = uniformity(counts);
+  const { chiSquare, pValue, text } = uniformity(counts);
   const some = <T>(value: T) => total === 0 ? null : value;
   return {
     min: some(counts.findIndex((n) => n > 0) + 1),
@@ -265,7 +278,6 @@ export function describeNumbers(counts: number[]) {
     pValue: pValue === null ? null : Number(pValue.toPrecision(4)),
     uniform: text,
     counts,
-    verdict,
   };
 }
 
