@@ -170,10 +170,23 @@ class RunningServer implements Server {
     }
     // Deno's own option wants a blank after each comma of the client's list.
     if (lines) response.headers.set("sec-websocket-protocol", LINES_PROTOCOL);
-    const connection = new Connection(this.#shared, peer, socket, lines, () => {
+    const onEnd = () => {
       this.#connections.delete(connection);
       if (this.#connections.size === 0) this.#onEmpty();
-    });
+    };
+    const onLate = () => {
+      if (this.#draining || !this.metrics.accept(maxConnections)) return false;
+      this.#connections.add(connection);
+      return true;
+    };
+    const connection = new Connection(
+      this.#shared,
+      peer,
+      socket,
+      lines,
+      onEnd,
+      onLate,
+    );
     this.#connections.add(connection);
     return response;
   }

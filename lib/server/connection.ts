@@ -22,9 +22,9 @@ import { Outbox } from "./outbox.ts";
 import { answer, answerLines, CLOSE, MAX_LINES } from "../protocol.ts";
 import { plural } from "../text.ts";
 
-/** How long a peer may take for its part of the opening or the closing handshake,
- * in milliseconds. There is no event for a peer that resets its connection before it
- * reads the 101, nor for one that does not answer a close frame. */
+/** How long a peer counts that does not do its part of the opening or the closing
+ * handshake, in milliseconds. No event tells that it reset its connection before it
+ * read the 101. If it opens after all, on a busy machine, it counts again. */
 const HANDSHAKE_MS = 5000;
 
 /** How long a peer may take for the rest of its opening handshake when the server
@@ -66,7 +66,6 @@ export class Connection {
   #socket: WebSocket;
   #lines: boolean;
   #outbox: Outbox;
-  #onEnd: () => void;
   /** The only timer there is; what it waits for depends on the state. */
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Whether a message has come since it was last looked at. */
@@ -83,26 +82,26 @@ export class Connection {
    * @param socket As `Deno.upgradeWebSocket` returns it.
    * @param lines Whether a message holds a request per line.
    * @param onEnd Called when there is nothing more to do for it.
+   * @param onLate Called when it opens after its end; returns whether it may.
    */
   constructor(
     shared: Shared,
     peer: string,
     socket: WebSocket,
     lines: boolean,
-    onEnd: () => void,
+    readonly onEnd: () => void,
+    readonly onLate: () => boolean,
   ) {
     this.#shared = shared;
     this.#peer = peer;
     this.#socket = socket;
     this.#lines = lines;
-    this.#onEnd = onEnd;
     this.#outbox = new Outbox(
       socket,
       (response, bytes) =>
         shared.metrics.answer(lines ? response.split("\n").length : 1, bytes),
       (reason) => this.#unread(reason),
     );
-    shared.backlog.add(this.#outbox);
     socket.onopen = () => this.#opened();
     socket.onmessage = ({ data }) => this.#receive(data);
     socket.onclose = (event) => this.#closed(event);
@@ -142,7 +141,11 @@ export class Connection {
   }
 
   #opened(): void {
-    if (this.#over) return this.#socket.close(CLOSE.TRY_AGAIN_LATER);
+    if (this.#over && !this.onLate()) {
+      return this.#socket.close(CLOSE.TRY_AGAIN_LATER);
+    }
+    this.#over = false;
+    this.#shared.backlog.add(this.#outbox);
     this.#state = "open";
     this.#stopWaiting();
   }
@@ -247,7 +250,7 @@ export class Connection {
 
   #vanished(): void {
     this.#shared.backlog.end(this.#outbox, true);
-    this.#end(CLOSE.ABNORMAL, "the peer left during the handshake");
+    this.#end(CLOSE.ABNORMAL, "it did not complete its opening handshake");
   }
 
   #left(leaving: Leaving): void {
@@ -261,7 +264,7 @@ export class Connection {
   #end(code: number, failure?: string): void {
     this.#count(code, failure);
     this.#stopWaiting();
-    this.#onEnd();
+    this.onEnd();
   }
 
   /** Counts the connection as open no more. */

@@ -278,15 +278,32 @@ test("a peer at fault that never pauses is closed after some messages, not secon
     assert(sent < 10_000, `${sent} messages were read`);
   }));
 
-test("a peer is not taken for gone while this process was too busy to see it", async () => {
-  // A handshake takes so few turns of the loop that this is no socket of Deno's.
-  const socket = { bufferedAmount: 0, close() {} } as WebSocket;
+/** A connection whose handshake takes as long as a test wants, which Deno's does not:
+ * a socket without an end, on which nothing was opened yet. */
+function halfOpen(mayBeLate = () => true) {
+  const closes: number[] = [];
+  const close = (code: number) => closes.push(code);
+  const socket = { bufferedAmount: 0, close } as unknown as WebSocket;
   const metrics = new Metrics();
   metrics.accept(1);
   const backlog = new Backlog(1000, 0);
-  const notices = new Notices("text");
+  const notices = new Notices("text", {
+    write: (bytes) => Promise.resolve(bytes.length),
+  });
   const shared = { options: { maxMessage: 1 }, backlog, metrics, notices };
-  new Connection(shared, "a peer", socket, false, () => {});
+  const connection = new Connection(
+    shared,
+    "a peer",
+    socket,
+    false,
+    () => {},
+    mayBeLate,
+  );
+  return { connection, socket, metrics, notices, closes };
+}
+
+test("a peer is not taken for gone while this process was too busy to see it", async () => {
+  const { socket, metrics } = halfOpen();
   const until = performance.now() + 6000; // it has less
   while (performance.now() < until);
   await delay(10);
@@ -297,6 +314,23 @@ test("a peer is not taken for gone while this process was too busy to see it", a
   assertEquals(metrics.requests, 0);
   socket.onclose?.(new CloseEvent("close", { code: 1000, wasClean: true }));
   assertEquals([metrics.open, metrics.closes(1000)], [0, 1]);
+});
+
+test("a peer that opens when it was taken for gone is counted again, if it may", async () => {
+  for (const mayBeLate of [true, false]) {
+    const { connection, socket, metrics, notices, closes } = halfOpen(
+      () => mayBeLate && metrics.accept(1),
+    );
+    await using _ = notices;
+    connection[Symbol.dispose](); // as when its time is over
+    assertEquals([metrics.open, metrics.closes(1006)], [0, 1]);
+    socket.onopen?.(new Event("open"));
+    assertEquals(metrics.open, mayBeLate ? 1 : 0);
+    assertEquals(closes, mayBeLate ? [] : [1013]);
+    socket.onclose?.(new CloseEvent("close", { code: 1000, wasClean: true }));
+    assertEquals([metrics.open, metrics.closes(1006)], [0, 1]);
+    assertEquals(metrics.closes(1000), mayBeLate ? 1 : 0);
+  }
 });
 
 test("a peer that closes before its fault is told is counted by its own code", () =>
