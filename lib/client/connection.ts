@@ -135,15 +135,15 @@ export class ClientConnection {
     const message = unasked(socket, this.#settings);
     if (message !== undefined) return this.#break({ message, fatal: true });
     this.state = "open";
-    const now = this.#owner.world.now();
+    const { world } = this.#owner;
     const { counters } = this.#requests;
-    counters.times.handshakes.add(now - connectedAt);
+    counters.times.handshakes.add(world.now() - connectedAt);
     counters.subprotocol = socket.protocol || null;
     if (this.#hasOpened) counters.reconnects++;
     else counters.connections++;
     this.#hasOpened = true;
     this.#owner.onOpen();
-    this.sendDue(now);
+    this.sendDue(world.now()); // after the run's start
   }
 
   /** When the first request in flight was due; `Infinity` if there is none. */
