@@ -58,8 +58,8 @@ export async function runClient(options: ClientOptions): Promise<number> {
     onBroken: () => run.stop(),
   });
   const rows = new Lines(Deno.stderr);
-  const tell = (event: string, data: object) => {
-    if (jsonStream) output.line(JSON.stringify({ event, ...data }));
+  const tell = (event: string, data: () => object) => {
+    if (jsonStream) output.line(JSON.stringify({ event, ...data() }));
   };
   const told = new Set<string>();
   const run: Run = new Run(options, {
@@ -72,10 +72,10 @@ export async function runClient(options: ClientOptions): Promise<number> {
       progress?.clear();
       complain(`one connection gave up, others go on: ${reason}`);
     },
-    onStart: () => tell("start", startOf(run, options)),
-    onBreak: (end) => tell("break", breakOf(end, run.counters.startedAt)),
+    onStart: () => tell("start", () => startOf(run, options)),
+    onBreak: (end) => tell("break", () => breakOf(end, run.counters.startedAt)),
     onInterval(interval, index) {
-      tell("interval", interval);
+      tell("interval", () => interval);
       const row = intervalRow(interval, index);
       if (!jsonStream) rows.write(progress ? `\r\x1b[K${row}` : row);
     },
