@@ -69,8 +69,8 @@ export class Outbox {
    * @param bytes Of the response as UTF-8.
    */
   handOverLight(response: string, bytes: number): boolean {
-    const cost = this.handed + bytes + SEND_COST;
-    if (this.#queue.length > 0 || cost > OWN_COST / 2) return false;
+    // When anything is queued, so much is unwritten.
+    if (this.handed + bytes > OWN_COST / 2) return false;
     this.#sink.send(response);
     this.#unwritten += bytes;
     this.responses++;
@@ -93,9 +93,8 @@ export class Outbox {
       this.#handOver(this.#queue.shift());
     }
     if (response === undefined) return;
-    if (this.#queue.length === 0 && this.handed < most) {
-      this.#handOver(response);
-    } else this.#queue.push(response);
+    if (this.handed < most) this.#handOver(response);
+    else this.#queue.push(response);
   }
 
   #handOver(response: string): void {
