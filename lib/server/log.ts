@@ -71,7 +71,6 @@ export class Notices {
         this.#kinds.delete(notice.kind);
       }, INTERVAL_MS),
     };
-    Deno.unrefTimer(kind.timer);
     this.#kinds.set(notice.kind, kind);
   }
 
@@ -81,7 +80,6 @@ export class Notices {
       this.#printUntold(kind);
       clearInterval(kind.timer);
     }
-    this.#kinds.clear();
     await deadline(this.#lines.written, LAST_MS).catch(() => {});
   }
 
