@@ -19,6 +19,7 @@ export const TESTS: Record<string, string[]> = {
   "lib/server/handshake.ts": ["tests/server/handshake_test.ts"],
   "lib/server/log.ts": ["tests/server/log_test.ts"],
   "lib/server/metrics.ts": ["tests/server/metrics_test.ts"],
+  "lib/server/outbox.ts": ["tests/server/backlog_test.ts"],
   "lib/server/page.ts": ["tests/server/responses_test.ts"],
   "lib/server/content.ts": [
     "tests/server/responses_test.ts",
@@ -133,6 +134,70 @@ export const EQUAL: Record<
       "if (end + LENGTH_BYTES > view.byteLength) return undefined;",
       "> -> >=",
       "an empty text then goes to the next page",
+    ],
+  ],
+  "lib/server/log.ts": [
+    [
+      "const LAST_MS = 1000;",
+      "1000 -> (1000 + 1)",
+      "nobody sees a thousandth of a second",
+    ],
+  ],
+  "lib/server/memory.ts": [
+    "PROCESS = 64_000_000",
+    "WORKER = 32_000_000",
+    "CONNECTION = 30_000",
+  ].map((constant) => [
+    `const ${constant};`,
+    constant.replace(/.* = (.*)/, "$1 -> ($1 + 1)"),
+    "a byte is less than the measure is true to",
+  ]),
+  "lib/server/metrics.ts": [
+    ["let length = 0;", "0 -> (0 + 1)", "a part of the memory is not used"],
+    [
+      "const HEAD_BYTES = 2 * Float64Array.BYTES_PER_ELEMENT;",
+      "2 -> (2 + 1)",
+      "a part of the memory is not used",
+    ],
+    [
+      "this.#open = new Int32Array(memory, this.#startedAt.byteLength, 1);",
+      "1 -> (1 + 1)",
+      "the second element is not used",
+    ],
+  ],
+  "lib/server/outbox.ts": [
+    ...["SEND_COST = 2048", "export OWN_COST = 131_072", "WAIT_COST = 256"].map(
+      (
+        constant,
+      ): [string, string, string] => [
+        constant.replace(/(.*?)(\w+ = \w+)/, "$1const $2;"),
+        constant.replace(/.* = (.*)/, "$1 -> ($1 + 1)"),
+        "a byte is less than the measure is true to",
+      ],
+    ),
+    ...["#unwritten = 0;", "stalledMs = 0;"].map((
+      line,
+    ): [string, string, string] => [
+      line,
+      "0 -> (0 + 1)",
+      "the first look at the socket corrects it",
+    ]),
+    ...["> -> >=", "2 -> (2 + 1)"].map((
+      change,
+    ): [string, string, string] => [
+      "if (this.handed + bytes > OWN_COST / 2) return false;",
+      change,
+      "the other way hands it over, too",
+    ]),
+    [
+      "while (this.#queue.length > 0 && this.handed < most) {",
+      "< -> <=",
+      "a byte is less than the measure is true to",
+    ],
+    [
+      "this.stalledMs = 0;",
+      "0 -> (0 + 1)",
+      "nobody sees a thousandth of a second",
     ],
   ],
   "lib/client/progress.ts": [

@@ -1,25 +1,20 @@
-// The lines for the operator, by a clock that the test moves on.
+// The lines for the operator.
 
 import { setTimeout as delay } from "node:timers/promises";
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { type LogFormat, type Notice, Notices } from "../../lib/server/log.ts";
+import {
+  type LogFormat,
+  type Notice,
+  Notices,
+  stdoutLine,
+} from "../../lib/server/log.ts";
 import { pureTest } from "../../harness/helpers.ts";
+import { Clock } from "./_clock.ts";
 
-/** Collects the lines, and calls the timers at each `minute()`. */
+/** Collects the lines. */
 function fakeTerminal() {
-  const { setInterval, clearInterval } = globalThis;
-  const timers = new Map<number, () => void>();
-  let id = 1e9; // no real timer has it
   let text = "";
   let readable = Promise.resolve();
-  Object.assign(globalThis, {
-    setInterval(run: () => void, milliseconds: number) {
-      assertEquals(milliseconds, 60_000);
-      timers.set(++id, run);
-      return id;
-    },
-    clearInterval: (id: number) => timers.delete(id),
-  });
   return {
     get text() {
       return text;
@@ -43,13 +38,10 @@ function fakeTerminal() {
       readable = promise;
       return resolve;
     },
-    minute: () => timers.forEach((run) => run()),
-    timers,
-    [Symbol.dispose]() {
-      Object.assign(globalThis, { setInterval, clearInterval });
-    },
   };
 }
+
+const MINUTE_MS = 60_000;
 
 const notice = (kind: string, more: Partial<Notice> = {}): Notice => ({
   kind,
@@ -61,7 +53,8 @@ const notice = (kind: string, more: Partial<Notice> = {}): Notice => ({
 pureTest(
   "Notices prints the first event at once, and the rest once a minute",
   async () => {
-    using terminal = fakeTerminal();
+    using clock = new Clock();
+    const terminal = fakeTerminal();
     const notices = new Notices("text", terminal);
     for (const peer of ["a", "b", "c", "d"]) {
       notices.add(notice("refused", { peer, why: `of ${peer}` }));
@@ -73,32 +66,36 @@ pureTest(
     ]);
     notices.add(notice("closed"));
     notices.add(notice("closed", { why: "other" }));
-    terminal.minute();
+    await clock.pass(MINUTE_MS - 1);
+    assertEquals(await terminal.printed(), []);
+    await clock.pass(1);
     assertEquals(await terminal.printed(), [
       "ws-random: refused 3, the last from d: of d",
       "ws-random: closed 2, the last: other",
     ]);
     notices.add(notice("refused"));
     assertEquals(await terminal.printed(), []);
-    terminal.minute();
+    await clock.pass(MINUTE_MS);
     assertEquals(await terminal.printed(), ["ws-random: refused 1: so"]);
     await notices[Symbol.asyncDispose]();
   },
 );
 
 pureTest("Notices forgets a kind after a minute without one", async () => {
-  using terminal = fakeTerminal();
+  using clock = new Clock();
+  const terminal = fakeTerminal();
   const notices = new Notices("text", terminal);
   notices.add(notice("refused"));
-  terminal.minute();
-  assertEquals(terminal.timers.size, 0);
+  await clock.pass(MINUTE_MS);
+  assertEquals(clock.timers, 0);
   notices.add(notice("refused"));
   assertEquals((await terminal.printed()).length, 2, "each is the first");
   await notices[Symbol.asyncDispose]();
 });
 
 pureTest("Notices prints what is left when it is disposed of", async () => {
-  using terminal = fakeTerminal();
+  using clock = new Clock();
+  const terminal = fakeTerminal();
   const notices = new Notices("text", terminal);
   for (let i = 0; i < 3; i++) notices.add(notice("refused"));
   await notices[Symbol.asyncDispose]();
@@ -106,13 +103,13 @@ pureTest("Notices prints what is left when it is disposed of", async () => {
     (await terminal.printed()).at(-1),
     "ws-random: refused 2, the last: so",
   );
-  assertEquals(terminal.timers.size, 0);
+  assertEquals(clock.timers, 0);
 });
 
 pureTest(
   "Notices drops lines that nobody reads, and says how many",
   async () => {
-    using terminal = fakeTerminal();
+    const terminal = fakeTerminal();
     const notices = new Notices("text", terminal);
     const read = terminal.block();
     for (let i = 0; i < 1000; i++) {
@@ -134,7 +131,7 @@ pureTest(
 pureTest(
   "Notices waits for what is being written when it is disposed of",
   async () => {
-    using terminal = fakeTerminal();
+    const terminal = fakeTerminal();
     const notices = new Notices("text", terminal);
     const read = terminal.block();
     notices.add(notice("refused"));
@@ -147,7 +144,7 @@ pureTest(
 pureTest(
   "Notices gives up on what nobody reads when it is disposed of",
   async () => {
-    using terminal = fakeTerminal();
+    const terminal = fakeTerminal();
     const notices = new Notices("text", terminal);
     const read = terminal.block();
     notices.add(notice("refused"));
@@ -163,7 +160,7 @@ pureTest(
     const peer = "203.0.113.7\n\x1b[2J";
     const why = `\x9b31m\u202e "quoted"\n at ${"x".repeat(10_000)}`;
     for (const format of ["text", "json"] as LogFormat[]) {
-      using terminal = fakeTerminal();
+      const terminal = fakeTerminal();
       const notices = new Notices(format, terminal);
       notices.add(notice("refused", { peer, why }));
       const lines = await terminal.printed();
@@ -178,7 +175,7 @@ pureTest(
 );
 
 pureTest("lines that were dropped are an event of their own", async () => {
-  using terminal = fakeTerminal();
+  const terminal = fakeTerminal();
   const notices = new Notices("json", terminal);
   const read = terminal.block();
   for (let i = 0; i < 1000; i++) {
@@ -193,22 +190,38 @@ pureTest("lines that were dropped are an event of their own", async () => {
 });
 
 pureTest("--log-format json is an object a line", async () => {
-  using terminal = fakeTerminal();
+  using clock = new Clock();
+  const terminal = fakeTerminal();
   const notices = new Notices("json", terminal);
-  notices.add(notice("refused", { peer: "203.0.113.7" }));
+  const printed = async () => {
+    const lines = (await terminal.printed()).map((line) => JSON.parse(line));
+    return lines.map(({ time, ...rest }) => {
+      assertMatch(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+      return rest;
+    });
+  };
+  for (const peer of ["203.0.113.7", "203.0.113.8", "203.0.113.9"]) {
+    notices.add(notice("refused", { peer }));
+  }
   notices.add(notice("closed"));
-  const [first, second] = (await terminal.printed()).map((line) =>
-    JSON.parse(line)
-  );
-  assertMatch(first.time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
-  delete first.time;
-  delete second.time;
-  assertEquals(first, {
-    kind: "refused",
-    count: 1,
-    message: "refused 1: so",
-    peer: "203.0.113.7",
-  });
-  assertEquals(second, { kind: "closed", count: 1, message: "closed 1: so" });
+  await clock.pass(MINUTE_MS);
+  const refused = { kind: "refused", message: "refused 1: so" };
+  assertEquals(await printed(), [
+    { ...refused, count: 1, peer: "203.0.113.7" },
+    { kind: "closed", count: 1, message: "closed 1: so" },
+    {
+      ...{ ...refused, count: 2, peer: "203.0.113.9" },
+      message: "refused 2, the last: so",
+    },
+  ]);
   await notices[Symbol.asyncDispose]();
+});
+
+pureTest("stdoutLine() is the message alone, or an object", () => {
+  assertEquals(stdoutLine("text", "start", "it listens"), "it listens");
+  const { time, ...rest } = JSON.parse(
+    stdoutLine("json", "start", "it listens"),
+  );
+  assert(Math.abs(Date.parse(time) - Date.now()) < 60_000, time);
+  assertEquals(rest, { kind: "start", count: 1, message: "it listens" });
 });

@@ -75,12 +75,17 @@ pureTest("close() counts codes that RFC 6455 does not name together", () => {
   assertEquals(metrics.open, 0);
 });
 
+pureTest("Metrics are those of one worker unless it is told otherwise", () => {
+  assertEquals(new Metrics().workers, 1);
+  assertEquals(new Metrics(Metrics.memory(3), 2).workers, 3);
+});
+
 pureTest("uptimeSeconds counts whole seconds", () => {
   const memory = Metrics.memory(1);
   const metrics = new Metrics(memory);
   assertEquals(metrics.uptimeSeconds, 0);
-  new Float64Array(memory)[0] -= 90_500; // as if started so long before
-  assertEquals(metrics.uptimeSeconds, 90);
+  new Float64Array(memory)[0] -= 5_000_500; // as if started so long before
+  assertEquals(metrics.uptimeSeconds, 5000);
 });
 
 pureTest(
