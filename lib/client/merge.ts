@@ -96,33 +96,112 @@ const SUMS = [
  * the longest is known.
  */
 export async function mergeReports(
-  reports: WrittenReport[],
+  written: WrittenReport[],
 ): Promise<WrittenReport> {
-  const starts = reports.map(({ startedAt }) => Date.parse(startedAt ?? ""));
-  const first = Math.min(...starts.filter((start) => !Number.isNaN(start)));
-  const shifts = starts.map((start) => Number.isNaN(start) ? 0 : start - first);
-  const all = <T>(pick: (report: WrittenReport) => T[]) =>
-    reports.flatMap(pick);
-  const later = <T extends { atMs: number }>(
-    pick: (report: WrittenReport) => T[],
-  ) =>
-    reports.flatMap((report, i) =>
-      pick(report).map((each) => ({
-        ...each,
-        atMs: round(each.atMs + shifts[i], 3),
-      }))
-    );
-  const most = (values: (number | null | undefined)[]) => {
-    const known = values.filter((value) => typeof value === "number");
-    return known.length === 0 ? null : Math.max(...known);
-  };
-  const different = (texts: (string | null)[]) =>
-    [...new Set(texts.filter((text) => text !== null))].join(", ");
+  const starts = written.flatMap(({ startedAt }) => startedAt ?? []).sort();
+  const startedAt = starts.length > 0 ? starts[0] : null;
+  const reports = written.map((report) => since(startedAt, report));
+  const all = <T>(pick: (report: Report) => T[]) => reports.flatMap(pick);
+  const most = (pick: (report: Report) => number | null | undefined) =>
+    greatest(reports.map(pick));
+  const different = (name: "url" | "subprotocol" | "message" | "expect") =>
+    [...new Set(reports.flatMap((report) => report[name] ?? []))].join(", ");
+  const longest = (name: "lateMs" | "handshakeMs") => ({
+    p50: null,
+    p99: null,
+    max: most((report) => report[name]?.max),
+  });
 
-  const sums = Object.fromEntries(SUMS.map((name) => [
-    name,
-    reports.reduce((sum, report) => sum + report[name], 0),
-  ])) as Pick<Report, typeof SUMS[number]>;
+  const [{ version, window, durationMs }] = reports;
+  const sums = sumUp(reports);
+  const numbers = describeNumbers(
+    Array.from(
+      { length: HIGHEST },
+      (_, i) => sum(reports.map(({ numbers }) => numbers.counts[i])),
+    ),
+  );
+  const seconds = round(most(({ seconds }) => seconds) ?? 0, 3);
+  const latencies = await addLatencies(reports);
+  const max = most(({ latencyMs }) => latencyMs.max) ?? undefined;
+  const pauses = all(({ pauses }) => pauses).sort((a, b) => b.ms - a.ms)
+    .slice(0, LONGEST);
+  const paced = reports.every(({ rate }) => rate !== null);
+  return {
+    ok: reports.every(({ ok }) => ok) && isOk({ ...sums, numbers }),
+    crossedLimits: all(({ crossedLimits }) => crossedLimits),
+    schema: SCHEMA,
+    version,
+    startedAt,
+    url: different("url"),
+    subprotocol: different("subprotocol") || null,
+    message: different("message"),
+    expect: different("expect"),
+    unordered: reports.some(({ unordered }) => unordered),
+    ...sums,
+    window,
+    batch: most(({ batch }) => batch) ?? 0,
+    rate: paced ? sum(reports.map(({ rate }) => rate!)) : null,
+    durationMs,
+    interrupted: reports.some(({ interrupted }) => interrupted),
+    missingRequests: all(({ missingRequests }) => missingRequests),
+    lostRequests: all(({ lostRequests }) => lostRequests),
+    firstInvalid: reports.find(({ firstInvalid }) => firstInvalid)
+      ?.firstInvalid ?? null,
+    breaks: all(({ breaks }) => breaks).sort((a, b) => a.atMs - b.atMs),
+    inFlight: most(({ inFlight }) => inFlight) ?? 0,
+    seconds,
+    perSecond: seconds > 0 ? round(sums.answered / seconds, 1) : 0,
+    latencyMs: latencies.percentiles(max),
+    lateMs: reports.some(({ lateMs }) => lateMs) ? longest("lateMs") : null,
+    handshakeMs: longest("handshakeMs"),
+    longestPauseMs: pauses[0]?.ms ?? null,
+    pauses,
+    intervals: mergeIntervals(all(({ intervals }) => intervals)),
+    numbers,
+    latencyHistogram: await latencies.toBase64(),
+  };
+}
+
+/** A report with its times from another start, which is not later. */
+function since(start: string | null, report: WrittenReport): WrittenReport {
+  if (start === null || report.startedAt === null) return report;
+  const shift = Date.parse(report.startedAt) - Date.parse(start);
+  const later = <T extends { atMs: number }>(each: T): T => ({
+    ...each,
+    atMs: round(each.atMs + shift, 3),
+  });
+  return {
+    ...report,
+    seconds: report.seconds + shift / 1000,
+    breaks: report.breaks.map(later),
+    pauses: report.pauses.map(later),
+    intervals: report.intervals.map((each) => ({
+      ...each,
+      fromMs: each.fromMs + shift,
+      toMs: each.toMs + shift,
+    })),
+  };
+}
+
+function sum(values: number[]): number {
+  return values.reduce((sum, value) => sum + value, 0);
+}
+
+/** Of those that are known, however many there are. */
+function greatest(values: (number | null | undefined)[]): number | null {
+  let most: number | null = null;
+  for (const value of values) {
+    if (typeof value === "number") most = Math.max(most ?? value, value);
+  }
+  return most;
+}
+
+function sumUp(reports: Report[]): Pick<Report, typeof SUMS[number]> {
+  const sums = SUMS.map((name) => [name, sum(reports.map((r) => r[name]))]);
+  return Object.fromEntries(sums);
+}
+
+async function addLatencies(reports: WrittenReport[]): Promise<Durations> {
   const latencies = new Durations();
   for (const { latencyHistogram, startedAt } of reports) {
     await latencies.addBase64(latencyHistogram).catch(() => {
@@ -131,85 +210,15 @@ export async function mergeReports(
       );
     });
   }
-  const max = most(reports.map(({ latencyMs }) => latencyMs.max));
-  const latencyMs = latencies.percentiles(max ?? undefined);
-  const pauses = later(({ pauses }) => pauses)
-    .sort((a, b) => b.ms - a.ms).slice(0, LONGEST);
-  const seconds = round(
-    most(reports.map(({ seconds }, i) => shifts[i] / 1000 + seconds)) ?? 0,
-    3,
-  );
-  const numbers = describeNumbers(
-    Array.from(
-      { length: HIGHEST },
-      (_, i) =>
-        reports.reduce((sum, { numbers }) => sum + numbers.counts[i], 0),
-    ),
-  );
-  const [{ version, window, durationMs }] = reports;
-  const longest = (times: (Report["handshakeMs"] | null)[]) => ({
-    p50: null,
-    p99: null,
-    max: most(times.map((each) => each?.max)),
-  });
-  return {
-    ok: reports.every(({ ok }) => ok) && isOk({ ...sums, numbers }),
-    crossedLimits: all(({ crossedLimits }) => crossedLimits),
-    schema: SCHEMA,
-    version,
-    startedAt: Number.isFinite(first) ? new Date(first).toISOString() : null,
-    url: different(reports.map(({ url }) => url)),
-    subprotocol: different(reports.map(({ subprotocol }) => subprotocol)) ||
-      null,
-    message: different(reports.map(({ message }) => message)),
-    expect: different(reports.map(({ expect }) => expect)),
-    unordered: reports.some(({ unordered }) => unordered),
-    ...sums,
-    window,
-    batch: most(reports.map(({ batch }) => batch)) ?? 0,
-    rate: reports.some(({ rate }) => rate === null)
-      ? null
-      : reports.reduce((sum, { rate }) => sum + rate!, 0),
-    durationMs,
-    interrupted: reports.some(({ interrupted }) => interrupted),
-    missingRequests: all(({ missingRequests }) => missingRequests),
-    lostRequests: all(({ lostRequests }) => lostRequests),
-    firstInvalid: reports.find(({ firstInvalid }) => firstInvalid)
-      ?.firstInvalid ?? null,
-    breaks: later(({ breaks }) => breaks).sort((a, b) => a.atMs - b.atMs),
-    inFlight: most(reports.map(({ inFlight }) => inFlight)) ?? 0,
-    seconds,
-    perSecond: seconds > 0 ? round(sums.answered / seconds, 1) : 0,
-    latencyMs,
-    lateMs: reports.some(({ lateMs }) => lateMs)
-      ? longest(reports.map(({ lateMs }) => lateMs))
-      : null,
-    handshakeMs: longest(reports.map(({ handshakeMs }) => handshakeMs)),
-    longestPauseMs: pauses[0]?.ms ?? null,
-    pauses,
-    intervals: mergeIntervals(reports, shifts),
-    numbers,
-    latencyHistogram: await latencies.toBase64(),
-  };
+  return latencies;
 }
 
 /** Intervals of one length by the clock: each is added where its middle lies. */
-function mergeIntervals(
-  reports: WrittenReport[],
-  shifts: number[],
-): Interval[] {
-  const moved = reports.flatMap(({ intervals }, i) =>
-    intervals.map((each) => ({
-      ...each,
-      fromMs: each.fromMs + shifts[i],
-      toMs: each.toMs + shifts[i],
-    }))
-  );
-  const length = Math.round(
-    Math.max(...moved.map(({ fromMs, toMs }) => toMs - fromMs)),
-  );
+function mergeIntervals(intervals: Interval[]): Interval[] {
+  const lengths = intervals.map(({ fromMs, toMs }) => toMs - fromMs);
+  const length = Math.round(greatest(lengths) ?? 0);
   const merged: Interval[] = [];
-  for (const { fromMs, toMs, answered, latencyMs, open, resent } of moved) {
+  for (const { fromMs, toMs, answered, latencyMs, open, resent } of intervals) {
     const place = Math.floor((fromMs + toMs) / 2 / length);
     const interval = merged[place] ??= {
       fromMs: place * length,
@@ -222,8 +231,7 @@ function mergeIntervals(
     interval.answered += answered;
     interval.open += open;
     interval.resent += resent;
-    interval.latencyMs.max =
-      Math.max(interval.latencyMs.max ?? 0, latencyMs.max ?? 0) || null;
+    interval.latencyMs.max = greatest([interval.latencyMs.max, latencyMs.max]);
   }
   return merged.filter(Boolean);
 }

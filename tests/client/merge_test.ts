@@ -131,6 +131,18 @@ pureTest("merge aligns intervals, breaks and pauses by the clock", async () => {
   ]);
 });
 
+pureTest("merge adds up two days of a second each", async () => {
+  const day = await report(new Durations());
+  const { latencyMs } = day;
+  day.intervals = Array.from({ length: 86_400 }, (_, n) => ({
+    ...{ fromMs: n * 1000, toMs: (n + 1) * 1000, answered: 1, latencyMs },
+    ...{ open: 1, resent: 0 },
+  }));
+  const merged = await mergeReports([day, day]);
+  assertEquals(merged.intervals.length, 86_400);
+  assertEquals(merged.intervals[86_399].answered, 2);
+});
+
 test("merge refuses by name what it cannot add", () =>
   withReports(async ([file, other], [report]) => {
     const odd = `${file}.odd`;
