@@ -48,7 +48,7 @@ export interface Command<T extends Flags = Flags> {
   name: string;
   summary: string;
   flags: T;
-  /** Options of other tools that people type out of habit, and what to do here. */
+  /** What people type out of habit of other tools, `-p --port`, and what to do here. */
   foreign?: Record<string, string>;
 }
 
@@ -227,7 +227,10 @@ function unknownOption(
   foreign: Record<string, string>,
 ): string {
   const option = arg.replace(/=.*/s, "");
-  const instead = Object.hasOwn(foreign, option) ? foreign[option] : undefined;
+  const [, instead] =
+    Object.entries(foreign).find(([names]) =>
+      names.split(" ").includes(option)
+    ) ?? [];
   const meant = closest(option.slice(2), [...named.keys()]);
   const advice = instead ?? (meant && `did you mean --${meant}?`);
   return `unknown option ${cut(option, 100)}${advice ? `; ${advice}` : ""}`;

@@ -174,22 +174,16 @@ export const clientCommand = {
     ...OUTPUT,
   },
   foreign: {
-    "-k": "certificates are always checked; --ca <file> trusts your own",
-    "--insecure":
+    "-k --insecure":
       "certificates are always checked; --ca <file> trusts your own",
     "--cacert": "it is --ca <file> here",
     "--origin": 'write --header "Origin: https://example.com"',
-    "--host": "it is part of the URL: ws://127.0.0.1:8000/ws",
-    "-p": "the port is part of the URL: ws://127.0.0.1:8000/ws",
-    "--port": "it is part of the URL: ws://127.0.0.1:8000/ws",
-    "-o": "responses go to stdout: write > file, or --json > file",
-    "--output": "responses go to stdout: write > file, or --json > file",
-    "-v": "the report tells why connections broke; --json tells all of it",
-    "--verbose":
+    "-p --port --host": "it is part of the URL: ws://127.0.0.1:8000/ws",
+    "-o --output": "responses go to stdout: write > file, or --json > file",
+    "-v --verbose":
       "the report tells why connections broke; --json tells all of it",
     "--no-color": "set the environment variable NO_COLOR=1",
-    "-d": "it is --message <text> here",
-    "--data": "it is --message <text> here",
+    "-d --data": "it is --message <text> here",
     "-t": "it is --timeout <time> here",
     "--size": "the size is that of --message <text>",
     "-r": "it is --rate <n> here",
