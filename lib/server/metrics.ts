@@ -43,13 +43,13 @@ const FAMILIES = {
   connections: family("connections_total", "Connections accepted."),
   requests: family(
     "requests_total",
-    "Requests whose response was handed to the socket.",
+    "Requests whose response was handed to the socket while it was open.",
   ),
   received: family(
     "received_bytes_total",
     "Bytes of messages received, without what WebSocket, TLS and TCP add.",
   ),
-  sent: family("sent_bytes_total", "Bytes of responses handed to the socket."),
+  sent: family("sent_bytes_total", "Bytes of these responses."),
   refusals: family(
     "refusals_total",
     "Handshakes refused, by reason.",
@@ -58,7 +58,8 @@ const FAMILIES = {
   ),
   closes: family(
     "closes_total",
-    "Connections closed, by close code.",
+    "Connections over, by the close code of the side that ended it; 1006 if " +
+      "it told none.",
     "code",
     CLOSE_LABELS,
   ),
@@ -120,7 +121,7 @@ export class Metrics {
     return this.#sum(CONNECTIONS);
   }
 
-  /** Requests whose response was handed to the socket. */
+  /** Requests whose response was handed to the socket while it was open. */
   get requests(): number {
     return this.#sum(REQUESTS);
   }

@@ -18,7 +18,7 @@ export const OWN_COST = 131_072;
  * of them keep other connections waiting. */
 const WAIT_COST = 256;
 
-type Sink = Pick<WebSocket, "send" | "bufferedAmount">;
+type Sink = Pick<WebSocket, "send" | "bufferedAmount" | "readyState">;
 
 /** The responses of one connection on their way to its socket. Its
  * {@linkcode Backlog} alone changes it. */
@@ -71,6 +71,7 @@ export class Outbox {
   handOverLight(response: string, bytes: number): boolean {
     // When anything is queued, so much is unwritten.
     if (this.handed + bytes > OWN_COST / 2) return false;
+    if (!this.#takes()) return true;
     this.#sink.send(response);
     this.#unwritten += bytes;
     this.responses++;
@@ -97,7 +98,14 @@ export class Outbox {
     else this.#queue.push(response);
   }
 
+  /** Deno answers a peer's close at once, before the program is told, and drops what
+   * it is sent from then on. */
+  #takes(): boolean {
+    return this.#sink.readyState === WebSocket.OPEN;
+  }
+
   #handOver(response: string): void {
+    if (!this.#takes()) return;
     this.#sink.send(response);
     const unwritten = this.#sink.bufferedAmount;
     this.onHandedOver(response, unwritten - this.#unwritten);

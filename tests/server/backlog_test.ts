@@ -11,6 +11,7 @@ const encoder = new TextEncoder();
 
 /** A socket that writes what it holds when the test says so. */
 class Sink {
+  readyState: WebSocket["readyState"] = WebSocket.OPEN;
   sent: string[] = [];
   unwritten = 0;
   /** Called before each look at what is unwritten. */
@@ -100,6 +101,19 @@ test("Backlog keeps what a socket does not write, and its order when it does", a
     await clock.pass(100);
   }
   assertEquals([peer.sink.sent, peer.givenUp], [all, undefined]);
+});
+
+test("Backlog hands nothing over to a socket whose peer has closed", async () => {
+  using clock = new Clock();
+  using peer = new Peer(backlogOf(1e9));
+  peer.send(50_000);
+  const { handedOver } = peer;
+  peer.sink.readyState = WebSocket.CLOSED;
+  peer.sink.unwritten = 0;
+  peer.send(1);
+  await clock.pass(100);
+  assertEquals(peer.handedOver, handedOver);
+  assertEquals(peer.sink.sent.length, handedOver);
 });
 
 test("Backlog hands over 10,000 short responses to one socket that has written none", () => {

@@ -148,6 +148,21 @@ test("a response that still waits when its peer vanishes is not counted", () =>
     assert(requests > 0 && requests < 100_000, `${requests} counted`);
   }));
 
+test("the bytes that are counted are those of the requests that are counted", () =>
+  withServer({}, async (ws, server) => {
+    using socket = await RawSocket.open(portOf(ws));
+    const one = frame(TEXT, "x".repeat(100));
+    const requests = new Array(60_000).fill(one);
+    await socket.write(await new Blob([...requests, CLOSE_1000]).bytes());
+    assertEquals(await socket.closeCode(), 1000);
+    await nothingOpen(server);
+    const count = server.metrics.requests;
+    const [, sent] = /sent_bytes_total (\d+)\n/.exec(`${server.metrics}`)!;
+    // A blank, and a number of one to three digits.
+    const mean = Number(sent) / count;
+    assert(mean >= 102 && mean <= 104, `${sent} bytes, ${count} counted`);
+  }));
+
 const FAULTS: Record<string, [code: number, bytes: Uint8Array]> = {
   "a binary message": [1003, frame(BINARY, "x")],
   "a message over --max-message": [1009, frame(TEXT, "x".repeat(65_537))],
