@@ -23,8 +23,8 @@ const OPERATORS: Record<string, string> = {
   ...{ "<": "<=", "<=": "<", ">": ">=", ">=": ">" },
   ...{ "===": "!==", "!==": "===", "&&": "||", "||": "&&", "??": "&&" },
   ...{ "+": "-", "-": "+", "*": "/", "/": "*", "%": "*", "**": "*" },
-  ...{ "+=": "-=", "-=": "+=", "*=": "/=", "++": "--", "--": "++" },
-  ...{ "&": "|", "|": "&", "<<": ">>", ">>>": "<<", "??=": "=" },
+  ...{ "+=": "-=", "-=": "+=", "*=": "/=", "++": "--", "--": "++", "&": "|" },
+  ...{ "|": "&", "<<": ">>", ">>>": "<<", "??=": "=" },
 };
 
 /** The changes of one piece of syntax, without those of its parts. */
@@ -48,8 +48,7 @@ function changes(node: ts.Node, source: ts.SourceFile): Mutant[] {
     return other ? [change(code.replace(sign, other))] : [];
   }
   if (ts.isNumericLiteral(node)) return [change(`(${code} + 1)`)];
-  if (code === "true") return [change("false")];
-  if (code === "false") return [change("true")];
+  if (/^(?:true|false)$/.test(code)) return [change(`${code !== "true"}`)];
   if (ts.isRegularExpressionLiteral(node)) {
     return [[/^\/\^/, "/"], [/\$(?=\/\w*$)/, ""]].flatMap(([anchor, text]) => {
       const without = code.replace(anchor, text as string);
@@ -86,20 +85,28 @@ function mutants(source: ts.SourceFile): Mutant[] {
 /** A copy of what git knows, to be changed. */
 async function copyProject(): Promise<string> {
   const folder = await Deno.makeTempDir();
-  const copy = `git ls-files | xargs cp --parents -t ${folder}`;
-  await new Deno.Command("sh", { args: ["-c", copy] }).output();
+  const args = ["-c", `git ls-files | xargs cp --parents -t ${folder}`];
+  await new Deno.Command("sh", { args }).output();
   return folder;
 }
 
 /** The options of `deno test` in `deno task test`. */
 const [, options] = /deno test (.*) --$/.exec(config.tasks.test.command)!;
 
-/** Runs tests in a copy; whether they pass within so many seconds. */
-async function pass(cwd: string, tests: string[], limit: number) {
+/** Runs tests in their order, each for so many seconds, until one fails; returns the
+ * seconds that each took, if none did. */
+async function pass(cwd: string, tests: string[], limits: number[]) {
   const deno = [Deno.execPath(), "test", "--fail-fast", ...options.split(" ")];
-  // `timeout` ends what the tests have started, too.
-  const args = ["--signal=KILL", `${limit}`, ...deno, ...tests];
-  return (await new Deno.Command("timeout", { args, cwd }).output()).success;
+  const seconds: number[] = [];
+  for (const [index, test] of tests.entries()) {
+    const began = performance.now();
+    // `timeout` ends what the tests have started, too.
+    const args = ["-sKILL", `${limits[index] ?? 600}`, ...deno, test];
+    const run = new Deno.Command("timeout", { args, cwd }).output();
+    if (!(await run).success) return;
+    seconds.push((performance.now() - began) / 1000);
+  }
+  return seconds;
 }
 
 /** Runs the tests of a file against each of its mutants; returns whether all were
@@ -109,10 +116,8 @@ async function mutate(file: string, copies: string[]): Promise<boolean> {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
   const own = file.replace(/^lib/, "tests").replace(/\.\w+$/, "_test.ts");
   const tests = TESTS[file] ?? [own];
-  const began = performance.now();
-  if (!await pass(copies[0], tests, 600)) throw new Error(`${tests} fail`);
-  const limit = 5 + 4 * (performance.now() - began) / 1000;
-
+  const limits = (await pass(copies[0], tests, []))?.map((s) => 5 + 4 * s);
+  if (!limits) throw new Error(`${tests} fail`);
   const all = mutants(source);
   const left = [...all];
   let [noticed, equal] = [0, 0];
@@ -122,13 +127,11 @@ async function mutate(file: string, copies: string[]): Promise<boolean> {
       const { line } = source.getLineAndCharacterOfPosition(start);
       const was = text.split("\n")[line].trim();
       const what = `${text.slice(start, end).split("\n")[0]} -> ${replacement}`;
-      if (EQUAL[file]?.some(([code, to]) => code === was && to === what)) {
-        equal++;
-        continue;
-      }
       const mutated = text.slice(0, start) + replacement + text.slice(end);
       await Deno.writeTextFile(`${copy}/${file}`, mutated);
-      if (!await pass(copy, tests, limit)) noticed++;
+      const isThis = ([code, to]: string[]) => code === was && to === what;
+      if (EQUAL[file]?.some(isThis)) equal++;
+      else if (!await pass(copy, tests, limits)) noticed++;
       else console.log(`${file}:${line + 1}: ${was}\n    ${what}`);
     }
     await Deno.writeTextFile(`${copy}/${file}`, text);
@@ -138,7 +141,6 @@ async function mutate(file: string, copies: string[]): Promise<boolean> {
   console.log(`${file}: ${noticed} of ${tried} noticed, ${share} %`);
   return noticed === tried;
 }
-
 const files = Deno.args.length > 0 ? Deno.args : Object.keys(TESTS);
 const cores = { length: navigator.hardwareConcurrency };
 const copies = await Promise.all(Array.from(cores, copyProject));
