@@ -17,7 +17,7 @@ export type Percentiles = Record<keyof typeof PERCENTILES, number | null>;
 /** Buckets of one width, in HdrHistogram's layout with three digits: twice as many of
  * one microsecond, then for each doubling so many of twice the width. */
 const HALF = 1024;
-/** Enough for two years. */
+/** Enough for a year. */
 const BUCKETS = 36 * HALF;
 
 /**
@@ -33,7 +33,7 @@ export class Durations {
   #max = 0;
 
   /**
-   * @param milliseconds From 0 up to two years.
+   * @param milliseconds From 0 up to a year.
    * @param count How often it came.
    */
   add(milliseconds: number, count = 1): void {
@@ -104,7 +104,7 @@ export class Durations {
 
   /** Forgets all. */
   reset(): void {
-    this.#counts.fill(0, 0, bucketOf(Math.round(this.#max * 1000)) + 1);
+    this.#counts.fill(0);
     this.count = this.#max = 0;
   }
 }
