@@ -5,7 +5,8 @@
  * @module
  */
 
-/** Where the tests of a file are not those of its name: the same path below tests/. */
+/** Where the tests of a file are not those of its name: the same path below tests/.
+ * The quickest are first, for the others run only where these notice nothing. */
 export const TESTS: Record<string, string[]> = {
   "static/proof.js": ["tests/client/proof_test.ts"],
   "lib/protocol.ts": ["tests/protocol_test.ts"],
@@ -224,6 +225,84 @@ export const EQUAL: Record<
       "while (end > start && isBlank(end - 1)) end--;",
       "> -> >=",
       "of blanks only nothing is left either way",
+    ],
+  ],
+  "lib/client/time.ts": [
+    [
+      'const PERCENTILES = { p50: 50, p90: 90, p99: 99, "p99.9": 99.9, max: 100 };',
+      "100 -> (100 + 1)",
+      "no value is longer than the longest, which is known by itself",
+    ],
+    [
+      "const BUCKETS = 36 * HALF;",
+      "36 -> (36 + 1)",
+      "there is room for more",
+    ],
+    [
+      "#max = 0;",
+      "0 -> (0 + 1)",
+      "below 2 ms each value has a bucket of its own",
+    ],
+    [
+      "if (milliseconds > this.#max) this.#max = milliseconds;",
+      "> -> >=",
+      "it is the same value",
+    ],
+    [
+      "if (microseconds < 2 * HALF) return microseconds;",
+      "< -> <=",
+      "the first of the wider buckets has this number, too",
+    ],
+    [
+      "if (longest.length === LONGEST) this.#least = longest[LONGEST - 1].length;",
+      "this.#least = longest[LONGEST - 1].length; -> ;",
+      "shorter ones are then left out later",
+    ],
+  ],
+  "lib/client/report.ts": [
+    [
+      "if (fate === Fate.answered) continue; // as nearly all are",
+      "continue; -> ;",
+      "nothing else is true of it",
+    ],
+  ],
+  "lib/client/expect.ts": [
+    [
+      "const MAX_DIGITS = 3;",
+      "3 -> (3 + 1)",
+      "no number has four digits",
+    ],
+    [
+      "const digits = /^\\d*/.exec(response.slice(start, start + most))![0];",
+      "/^\\d*/ -> /\\d*/",
+      "no digits at the start are a match, too",
+    ],
+    [
+      "for (let length = digits.length; length > 0; length--) {",
+      "> -> >=",
+      "no digits are below the first number",
+    ],
+    [
+      "if (place === 0 && before.length > 1) {",
+      "1 -> (1 + 1)",
+      "elsewhere than at its start the response does not match",
+    ],
+    [
+      "for (let to = from + 1; to <= from + MAX_DIGITS; to++) {",
+      "+ -> -",
+      "an empty text is no number",
+    ],
+  ],
+  "lib/client/counters.ts": [
+    [
+      "const FIRST_FATES = 65_536;",
+      "65_536 -> (65_536 + 1)",
+      "how much room there is at first changes no count",
+    ],
+    [
+      "const MOST_FATES = 2 ** 33;",
+      "33 -> (33 + 1)",
+      "address space alone, for more than a machine can send",
     ],
   ],
 };

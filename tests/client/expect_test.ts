@@ -34,16 +34,22 @@ test("Expectation refuses a template by which the response to 10 fits 1", () => 
     ["{request}{n}", "{i}"],
   ];
   for (const [template, message] of ambiguous) {
-    assertThrows(() => expectation(template, message), UsageError, "beside");
+    assertThrows(
+      () => expectation(template, message),
+      UsageError,
+      "so the response to 10 could be one to 1; put",
+    );
   }
   for (const template of ["{request} {*}", "{*}{request}", '"id":{i},{*}']) {
     expectation(template);
   }
   expectation("{request}!", "{i}{*}"); // which is data
+  expectation("{request}{n}", "{i}{*}"); // and stands between
 });
 
 test("Expectation.match() reads the default template as the page does", () => {
   const wire = expectation(DEFAULT_TEMPLATE);
+  assertEquals([wire.isUsual, expectation("echo").isUsual], [true, false]);
   const responses = [
     "Message 7 42",
     "Message 7 100",
@@ -81,6 +87,10 @@ test("Expectation.match() takes any text for {*}, and all else as it stands", ()
     ["{i}: {n}{*}", "7: 42 and more", 4],
     ["{*}={n} {i}", "x=101 x=42 7", 42],
     ["{*}={n};{*} {i}", "=0; =101; =9; 7", 9],
+    ["{*}={n};{*} {i}", "=9; and more after it 7", 9],
+    ["{i}:{*}={n}{*}", "7:=5", 5],
+    ["{i}.{*}.{n}x{*}", "7.5x", undefined], // one . is not two
+    ["{i}: {*}{n}{*}", "7: none", undefined],
     ["{n}-{i}", "42-7", 42],
     ["{n}-{i}", "100-7", 100],
     ["{n}-{i}", "101-7", undefined],
@@ -106,13 +116,32 @@ test("Expectation.find() finds the request by its number", () => {
   assertEquals(found(DEFAULT_TEMPLATE, "Message 12 3"), [
     { index: 11, number: 3 },
   ]);
+  assertEquals(found(DEFAULT_TEMPLATE, "Message 1 3"), [
+    { index: 0, number: 3 },
+  ]);
+  assertEquals(found(DEFAULT_TEMPLATE, "Message 0 3"), []);
+  assertEquals(found("{*}#{i}", "#7"), [{ index: 6, number: 0 }]);
   assertEquals(found("echo", "100", "{i}0"), [{ index: 9, number: 0 }]);
   assertEquals(found("echo", "Message 1001"), []); // there are 1,000
   assertEquals(found("echo", "alike", "alike"), []); // which of them?
   assertEquals(found('{*}"id":{i},{*}', '{"x":"\\"id\\":","id":31,"y":0}'), [
     { index: 30, number: 0 },
   ]);
+  // Other numbers, however many, are not in its place.
+  const many = Array.from({ length: 100 }, (_, i) => `${i} `).join("");
+  assertEquals(found("{*}#{i}", `${many}#31`), [{ index: 30, number: 0 }]);
+  assertEquals(found("{*} {n} of {i}", `${many}5 of 31`), [
+    { index: 30, number: 5 },
+  ]);
   assertEquals(found("{n} of {i}", "5 of 17"), [{ index: 16, number: 5 }]);
+});
+
+test("Expectation.find() gives up a response with many numbers in that place", () => {
+  const made = expectation("{*}#{i}");
+  const some = "#5000,".repeat(3);
+  assertEquals([...made.find(`${some}#7`, 1000)], [{ index: 6, number: 0 }]);
+  const many = "#5000,".repeat(1000);
+  assertEquals([...made.find(`${many}#7`, 1000)], []);
 });
 
 test("Expectation finds what a template made, whatever stands for {*}", () => {

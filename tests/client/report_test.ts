@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { createCounters, Fate } from "../../lib/client/counters.ts";
-import { describeNumbers } from "../../lib/client/report.ts";
+import { describeNumbers, isOk } from "../../lib/client/report.ts";
 import { answered, report } from "./_counters.ts";
 import { pureTest as test } from "../../harness/tests.ts";
 
@@ -77,7 +77,20 @@ test("createReport() is not ok when something was invalid or overtaken", () => {
   assertEquals(report(invalid).ok, false);
   const overtaken = answered(1000);
   overtaken.fates[3] |= Fate.overtaken;
-  assertEquals([report(overtaken).ok, report(overtaken).overtaken], [false, 1]);
+  const { ok, overtaken: count, resent } = report(overtaken);
+  assertEquals([ok, count, resent], [false, 1, 0]);
+});
+
+test("isOk() adds faults up, and lets none make up for another", () => {
+  const fine = { missing: 0, lost: 0, invalid: 0, overtaken: 0 };
+  const { numbers } = report(answered(100));
+  assertEquals(isOk({ ...fine, numbers }), true);
+  for (const one of Object.keys(fine)) {
+    for (const other of Object.keys(fine)) {
+      const faults = { ...fine, [one]: 1, [other]: 1 };
+      assertEquals(isOk({ ...faults, numbers }), false, `${one}, ${other}`);
+    }
+  }
 });
 
 test("createReport() is ok when something was sent again after breaks, and tells when they were", () => {
@@ -143,6 +156,8 @@ test("describeNumbers() tells the least, the greatest and the rounded mean", () 
   Object.assign(counts, { 2: 1, 6: 5, 96: 1 });
   const { min, max, mean, chiSquare } = describeNumbers(counts);
   assertEquals([min, max, mean, chiSquare], [3, 97, 19.286, 378.714]);
+  const many = describeNumbers(new Array(100).fill(10).with(0, 50));
+  assertEquals(many.pValue, 0.0004655);
   const one = describeNumbers(new Array(100).fill(0).with(4, 1));
   assertEquals([one.min, one.max, one.mean], [5, 5, 5]);
 });
