@@ -27,7 +27,7 @@ const TIMEOUT_TICKS = 20;
 const CLOSE_MS = 300;
 /** What a peer sent together with its last response arrives within this, in
  * milliseconds. After a close Deno does not tell of what breaks the protocol. */
-const LINGER_MS = 5;
+const LINGER_MS = 1;
 
 /** How a run ended. */
 export interface Outcome {

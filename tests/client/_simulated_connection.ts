@@ -240,7 +240,7 @@ export class Connection implements Socket {
 }
 
 /** How long the client listens after the last response, in milliseconds. */
-const LINGER = 5;
+const LINGER = 1;
 
 /** A frame that breaks the protocol, among responses. */
 const MALFORMED = Symbol();
