@@ -17,6 +17,10 @@ export const TESTS: Record<string, string[]> = {
     "tests/client/progress_test.ts",
     "tests/client/terminal_test.ts",
   ],
+  "lib/server/connection.ts": [
+    "tests/server/leaving_test.ts",
+    "tests/server/connection_test.ts",
+  ],
   "lib/server/handshake.ts": ["tests/server/handshake_test.ts"],
   "lib/server/log.ts": ["tests/server/log_test.ts"],
   "lib/server/metrics.ts": ["tests/server/metrics_test.ts"],

@@ -17,7 +17,8 @@ interface Timer {
 /** Takes the place of the global timers and of `performance.now()`, until it is
  * disposed of. The sockets know nothing of it, nor does Deno's own code. */
 export class Clock implements Disposable {
-  #now = performance.now();
+  /** A whole number, so that times add up exactly. */
+  #now = Math.ceil(performance.now());
   #timers = new Map<number, Timer>();
   #id = 1e9; // no real timer has it
   #disposables = new DisposableStack();
