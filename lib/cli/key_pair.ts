@@ -1,10 +1,13 @@
 /**
- * A certificate and its key, from the files of `--cert` and `--key`.
+ * Certificates and keys, from the files of `--cert`, `--key` and `--ca`.
  *
  * @module
  */
 
 import { UsageError } from "../text.ts";
+
+/** More than any file of certificates or keys; a device may have no end. */
+const MAX_BYTES = 1_000_000;
 
 /**
  * Reads the files of `--cert` and `--key`.
@@ -19,7 +22,7 @@ export function readKeyPair(
   if (cert === undefined || key === undefined) {
     throw new UsageError("--cert and --key go together; one is missing");
   }
-  const pem = { cert: read("--cert", cert), key: read("--key", key) };
+  const pem = { cert: readPem("--cert", cert), key: readPem("--key", key) };
   if (/^(?:-----BEGIN|Proc-Type:).* ?ENCRYPTED/m.test(pem.key)) {
     throw new UsageError(
       `--key: ${key} is encrypted, and nobody is there to type its ` +
@@ -40,9 +43,16 @@ export function readKeyPair(
   return pem;
 }
 
-function read(option: string, path: string): string {
+/**
+ * Reads the file of an option.
+ *
+ * @throws {UsageError} If it cannot be read or is none of certificates or keys.
+ */
+export function readPem(option: string, path: string): string {
   try {
-    return Deno.readTextFileSync(path);
+    const { isFile, size } = Deno.statSync(path);
+    if (isFile && size <= MAX_BYTES) return Deno.readTextFileSync(path);
+    throw new Error("it is no file of at most 1 MB");
   } catch (error) {
     const { message } = error as Error;
     throw new UsageError(`${option}: cannot read ${path}: ${message}`);

@@ -5,7 +5,7 @@
  */
 
 import { LINES_PROTOCOL } from "../protocol.ts";
-import { readKeyPair } from "../cli/key_pair.ts";
+import { readKeyPair, readPem } from "../cli/key_pair.ts";
 import { UsageError } from "../text.ts";
 import type { ClientOptions } from "./options.ts";
 
@@ -99,14 +99,9 @@ function httpClient(
 
 /** The certificates of a PEM file. */
 function certificates(path: string): string {
-  try {
-    const pem = Deno.readTextFileSync(path);
-    if (pem.includes("-----BEGIN CERTIFICATE-----")) return pem;
-    throw new Error("no certificate in it");
-  } catch (error) {
-    const { message } = error as Error;
-    throw new UsageError(`--ca: cannot use ${path}: ${message}`);
-  }
+  const pem = readPem("--ca", path);
+  if (pem.includes("-----BEGIN CERTIFICATE-----")) return pem;
+  throw new UsageError(`--ca: cannot use ${path}: no certificate in it`);
 }
 
 /** What Deno's error says before the cause of a handshake that failed. */

@@ -50,14 +50,15 @@ test("--ca makes the client trust a private authority, and without it the client
     /does not speak HTTP; if that is a TLS port, use wss:/,
   );
   for (
-    const [file, message] of [["/nothing", /No such file/], [
-      key,
-      /no certificate/,
-    ]] as const
+    const [file, message] of [
+      ["/nothing", /No such file/],
+      ["/dev/zero", /no file of at most 1 MB/],
+      [key, /no certificate/],
+    ] as const
   ) {
     const { code, stderr } = await runClient(url, "--ca", file);
     assertEquals(code, 2);
-    assertMatch(stderr, /^ws-random: --ca: cannot use [^\n]+\n$/);
+    assertMatch(stderr, /^ws-random: --ca: cannot (?:read|use) [^\n]+\n$/);
     assertMatch(stderr, message);
   }
   await server.shutdown();
