@@ -127,13 +127,12 @@ function parseHost(text: string): string {
   return text.replace(/^\[(.*)\]$/, "$1");
 }
 
+/** @returns As a browser writes it. */
 function parseOrigin(text: string): string {
   if (text === "*") return text;
-  const origin = URL.parse(text)?.origin ?? "null";
-  if (origin === "null") {
-    throw new Error("is not * or an origin like https://example.com");
-  }
-  return origin;
+  const { href, origin } = URL.parse(text) ?? { href: "", origin: "" };
+  if (href === `${origin}/` && href.startsWith("http")) return origin;
+  throw new Error("is not * or an origin like https://example.com");
 }
 
 function parseLogFormat(text: string): "text" | "json" {

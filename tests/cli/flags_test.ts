@@ -141,7 +141,7 @@ test("--help wins over any error", () => {
 test("a list may be repeated", () => {
   assertEquals(server().allowOrigin, []);
   assertEquals(
-    server("--allow-origin=https://a.example/x", "--allow-origin", "*")
+    server("--allow-origin=https://A.example:443/", "--allow-origin", "*")
       .allowOrigin,
     ["https://a.example", "*"],
   );
@@ -195,7 +195,13 @@ test("a usage error names the option and the value", () => {
     assertMatch((error as Error).message, message);
   }
   assertThrows(() => server("--port=65536"), UsageError, "--port");
-  assertThrows(() => server("--allow-origin=x"), UsageError, '"x"');
+  for (
+    const text of ["x", "http://a/b", "http://a?b", "ws://a"]
+  ) {
+    const message = `--allow-origin: "${text}" is not * or an origin like`;
+    const option = `--allow-origin=${text}`;
+    assertThrows(() => server(option), UsageError, message);
+  }
   assertThrows(() => parseFlags(demoCommand, ["ws://a"]), UsageError, "ws://a");
 });
 
