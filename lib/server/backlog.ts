@@ -64,7 +64,7 @@ export class Backlog {
 
   /**
    * @param most Bytes that may be queued for peers that do not read; `--max-backlog`.
-   * @param idleMs How long a peer may read nothing of what waits for it, in
+   * @param idleMs How long a peer may take none of what waits for it, in
    * milliseconds; 0 for any time.
    */
   constructor(most: number, idleMs: number) {
@@ -229,7 +229,10 @@ export class Backlog {
       if (waits && !watched) outbox.stalledMs += this.#idleMs / IDLE_LOOKS;
       if (outbox.stalledMs < this.#idleMs || this.#over.has(outbox)) continue;
       const seconds = this.#idleMs / 1000;
-      this.#giveUp(outbox, `it read nothing for ${seconds} s (--idle-timeout)`);
+      this.#giveUp(
+        outbox,
+        `it took no response for ${seconds} s (--idle-timeout)`,
+      );
     }
   }
 }

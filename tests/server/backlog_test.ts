@@ -390,7 +390,7 @@ test("Backlog forgets after a while what nobody tells the end of", async () => {
   }
 });
 
-test("Backlog gives up an idle peer: it reads nothing of what waits, however little", async () => {
+test("Backlog gives up an idle peer: it takes nothing of what waits, however little", async () => {
   using clock = new Clock();
   const backlog = new Backlog(1e9, 10_000);
   using mute = new Peer(backlog);
@@ -414,7 +414,7 @@ test("Backlog gives up an idle peer: it reads nothing of what waits, however lit
   assertEquals([mute.givenUp, flooding.givenUp], [undefined, undefined]);
   await readOn(5);
   for (const peer of [mute, flooding]) {
-    const why = "it read nothing for 10 s (--idle-timeout)";
+    const why = "it took no response for 10 s (--idle-timeout)";
     assertEquals(peer.givenUp, why);
   }
   assertEquals([slow.givenUp, silent.givenUp], [undefined, undefined]);
