@@ -9,6 +9,7 @@
  * The quickest are first, for the others run only where these notice nothing. */
 export const TESTS: Record<string, string[]> = {
   "static/proof.js": ["tests/client/proof_test.ts"],
+  "main.ts": ["tests/main_test.ts", "tests/client/merge_test.ts"],
   "lib/protocol.ts": ["tests/protocol_test.ts"],
   "lib/text.ts": ["tests/text_test.ts"],
   "lib/cli/flags.ts": ["tests/cli", "tests/client/limits_test.ts"],
@@ -25,6 +26,10 @@ export const TESTS: Record<string, string[]> = {
   "lib/server/log.ts": ["tests/server/log_test.ts"],
   "lib/server/metrics.ts": ["tests/server/metrics_test.ts"],
   "lib/server/outbox.ts": ["tests/server/backlog_test.ts"],
+  "lib/server/options.ts": [
+    "tests/server/options_test.ts",
+    "tests/cli/help_test.ts",
+  ],
   "lib/server/page.ts": ["tests/server/responses_test.ts"],
   "lib/server/content.ts": [
     "tests/server/responses_test.ts",

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { decodeFromCompressedBase64 } from "hdr-histogram-js";
-import { Process, run, runClient, task } from "../../harness/process.ts";
+import { Process, runClient, task } from "../../harness/process.ts";
 import type { Report } from "../../lib/client/report.ts";
 import { checkLines, report, withLiar } from "./_client.ts";
 import { test, withServer } from "../../harness/helpers.ts";
@@ -278,39 +278,6 @@ test("a usage error is one line and exit 2", async () => {
     assertEquals([code, stdout], [2, ""]);
     assertMatch(stderr, /^ws-random: [^\n]+; see ws-random client --help\n$/);
     assert(stderr.includes(args.at(-1)!));
-  }
-});
-
-test("demo, help and version run, and an unknown command is a usage error", async () => {
-  const demo = await run(task("demo"));
-  assertEquals(demo.code, 0, demo.stderr);
-  checkLines(demo.stdout, 10_000);
-  assertMatch(demo.stderr, /10000 of 10000 requests answered exactly once/);
-
-  const main = [...task("server").slice(0, -1), "main.ts"];
-  const help = await run([...main, "--help"]);
-  assertEquals([help.code, help.stderr], [0, ""]);
-  assertMatch(
-    help.stdout,
-    /ws-random server.*\n.*ws-random client.*\n.*ws-random demo/,
-  );
-  for (const command of ["server", "client", "demo"]) {
-    const { code, stdout } = await run([...main, command, "--help"]);
-    assertEquals(code, 0);
-    assertMatch(stdout, new RegExp(`^Usage: ws-random ${command}`, "m"));
-    const again = await run([...main, "help", command]);
-    assertEquals(again.stdout, stdout);
-  }
-  const version = await run([...main, "--version"]);
-  assertMatch(version.stdout, /^ws-random \d+\.\d+\.\d+\n$/);
-  const cases: [string, RegExp][] = [
-    ["serve", /^ws-random: unknown command "serve"; did you mean server\?\n$/],
-    ["start", /^ws-random: unknown command "start"; see ws-random --help\n$/],
-  ];
-  for (const [command, message] of cases) {
-    const { code, stderr } = await run([...main, command]);
-    assertEquals(code, 2);
-    assertMatch(stderr, message);
   }
 });
 

@@ -427,7 +427,7 @@ test("Backlog watches over idle peers as long as there are any", async () => {
   for (let round = 0; round < 2; round++) {
     using first = new Peer(backlog);
     const second = new Peer(backlog);
-    second[Symbol.dispose]();
+    backlog.end(second.outbox, round === 0);
     first.send(1);
     await clock.pass(2000);
     assert(first.givenUp);

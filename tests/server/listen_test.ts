@@ -1,12 +1,22 @@
 // What the server listens on, and what peers may leave there.
 
-import { assertEquals, assertMatch } from "@std/assert";
-import { listenError } from "../../lib/server/listen.ts";
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { defaults } from "../../lib/cli/flags.ts";
+import {
+  assertPortFree,
+  Listener,
+  listenError,
+  whereText,
+} from "../../lib/server/listen.ts";
+import { Notices } from "../../lib/server/log.ts";
+import { serverCommand, type ServerOptions } from "../../lib/server/options.ts";
+import { freePort } from "../../harness/process.ts";
 import { frame, RawSocket } from "../../harness/sockets.ts";
 import {
   portOf,
   pureTest,
   test,
+  testOnLinux,
   TEXT,
   withServer,
 } from "../../harness/helpers.ts";
@@ -106,11 +116,87 @@ test("clients that ask at once are all answered", () =>
     }
   }));
 
-pureTest("listenError() says what to do", () => {
-  const options = { host: "::1", port: 80, cert: undefined, key: undefined };
-  const denied = new Deno.errors.PermissionDenied("Permission denied");
-  assertMatch(
-    listenError(denied, options).message,
-    /^port 80 of ::1 .* AmbientCapabilities=CAP_NET_BIND_SERVICE$/,
+/** A listener whose notices the test reads. */
+function listen(options: Partial<ServerOptions>, route = () => new Response()) {
+  const lines: string[] = [];
+  const notices = new Notices("text", {
+    write(bytes) {
+      lines.push(new TextDecoder().decode(bytes));
+      return Promise.resolve(bytes.length);
+    },
+  });
+  const all = { ...defaults(serverCommand), port: 0, ...options };
+  const listener = new Listener(all, undefined, notices, route);
+  return { listener, notices, lines };
+}
+
+test("an exception is answered with 500, and told with its place", async () => {
+  const { listener, notices, lines } = listen({}, () => {
+    throw new Error("a fault of the test");
+  });
+  await using _ = notices;
+  const response = await fetch(`http://127.0.0.1:${listener.address.port}/`);
+  assertEquals(
+    [response.status, await response.text()],
+    [500, "internal error\n"],
   );
+  await listener.shutdown();
+  assertEquals(lines.length, 1);
+  assertMatch(
+    lines[0],
+    /^ws-random: 1 request answered with 500: Error: a fault of the test at .*listen_test/,
+  );
+});
+
+test("a port that is taken is refused, and one that is free is not", async () => {
+  const port = freePort();
+  const { listener } = listen({ port });
+  const options = { ...defaults(serverCommand), port };
+  const message =
+    `port ${port} of 127.0.0.1 is taken; choose another with --port`;
+  assertThrows(() => assertPortFree(options), Error, message);
+  assertThrows(() => listen({ port }), Error, message);
+  await listener.shutdown();
+  assertPortFree(options);
+  await listen({ port }).listener.shutdown();
+});
+
+pureTest("listenError() says what to do", () => {
+  const { AddrInUse, PermissionDenied, AddrNotAvailable } = Deno.errors;
+  const cases: [Error, string][] = [
+    [new AddrInUse("x"), "port 80 of ::1 is taken; choose another with --port"],
+    [
+      new PermissionDenied("x"),
+      "port 80 of ::1 is for privileged programs; choose one from 1024 on, put " +
+      "a proxy in front, or under systemd set " +
+      "AmbientCapabilities=CAP_NET_BIND_SERVICE",
+    ],
+    [new AddrNotAvailable("x"), "cannot listen on ::1 port 80: x"],
+  ];
+  for (const [error, message] of cases) {
+    assertEquals(
+      listenError(error, { host: "::1", port: 80 }).message,
+      message,
+    );
+  }
+});
+
+testOnLinux("the link can be opened whatever --host is", async () => {
+  const hosts = [
+    ["127.0.0.1", "127.0.0.1", ""],
+    ["localhost", "localhost", ""],
+    ["::1", "[::1]", ""],
+    ["0.0.0.0", "127.0.0.1", " and every other address of this machine"],
+    ["::", "[::1]", " and every other address of this machine"],
+  ];
+  for (const [host, link, more] of hosts) {
+    await withServer({ host }, async (_, { url }) => {
+      assertEquals(new URL(url).hostname, link);
+      const options = { ...defaults(serverCommand), host };
+      assertEquals(whereText(url, options), `${url}${more}`);
+      const { ok, body } = await fetch(url);
+      assertEquals(ok, true);
+      await body?.cancel();
+    });
+  }
 });

@@ -217,26 +217,6 @@ test("after start the process can read no file and no variable", async () => {
   );
 });
 
-testOnLinux("the link can be opened whatever --host is", async () => {
-  const hosts = [
-    ["127.0.0.1", "127.0.0.1", ""],
-    ["localhost", "localhost", ""],
-    ["::1", "[::1]", ""],
-    ["[::1]", "[::1]", ""],
-    ["0.0.0.0", "127.0.0.1", " and every other address of this machine"],
-    ["::", "[::1]", " and every other address of this machine"],
-  ];
-  for (const [host, link, more] of hosts) {
-    const { server, url } = await serverProcess(`--host=${host}`);
-    await using _ = server;
-    assertEquals(new URL(url).hostname, link);
-    assertEquals(server.stdout, `Listening on ${url}${more}\n`);
-    const { ok, body } = await fetch(url);
-    assert(ok);
-    await body?.cancel();
-  }
-});
-
 testOnLinux(
   "out of descriptors it goes on, and listens again when there are some",
   async () => {
