@@ -82,11 +82,12 @@ test("--host may be an IPv6 address as in a URL", () => {
   }
 });
 
-test("--allow-origin is *, or an origin without what stands behind it", () => {
-  const given = ["https://a.example/x?y", "*", "http://b.example:80"];
+test("--allow-origin is *, or what a browser sends as an Origin", () => {
+  const given = ["https://A.example/", "*", "http://b.example:80"];
   const { allowOrigin } = parse(...given.map((one) => `--allow-origin=${one}`));
   assertEquals(allowOrigin, ["https://a.example", "*", "http://b.example"]);
-  for (const wrong of ["x", "null", "file:///x", "**"]) {
+  const others = ["x", "null", "**", "http://a/b", "http://a?b", "ws://a"];
+  for (const wrong of others) {
     assertThrows(
       () => parse(`--allow-origin=${wrong}`),
       UsageError,
