@@ -33,7 +33,7 @@ export const TESTS: Record<string, string[]> = {
   "lib/server/page.ts": ["tests/server/responses_test.ts"],
   "lib/server/content.ts": [
     "tests/server/responses_test.ts",
-    "tests/server/drain_test.ts",
+    "tests/server/listen_test.ts",
   ],
   ...Object.fromEntries(
     ["connection", "exchange", "in_flight", "plan", "requests", "run"].map((

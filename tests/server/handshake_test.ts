@@ -1,7 +1,10 @@
 // Who is let in by the opening handshake, over real connections.
 
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { HANDSHAKE } from "../../harness/sockets.ts";
+import { defaults } from "../../lib/cli/flags.ts";
+import { memoryLimit } from "../../lib/server/memory.ts";
+import { serverCommand } from "../../lib/server/options.ts";
 import {
   DRAINING,
   full,
@@ -289,6 +292,37 @@ test("past --max-connections 503, until one closes", () =>
     await eventually(async () => (await handshake(ws, {})).status === 101);
     second.close();
     await next(second, "close");
+  }));
+
+/** Puts something of Deno's own in another's place, until it is disposed of. */
+function replace(name: "memoryUsage" | "upgradeWebSocket", by: unknown) {
+  const before = Deno[name];
+  Object.assign(Deno, { [name]: by });
+  return { [Symbol.dispose]: () => Object.assign(Deno, { [name]: before }) };
+}
+
+test("a process that takes more memory than its limit refuses", () =>
+  withServer({}, async (ws, { metrics }) => {
+    const limit = memoryLimit(defaults(serverCommand), metrics.workers);
+    const usage = Deno.memoryUsage();
+    let rss = limit;
+    using _ = replace("memoryUsage", () => ({ ...usage, rss }));
+    assertEquals((await handshake(ws, {})).status, 101);
+    rss = limit + 1;
+    const { status, headers } = await handshake(ws, {});
+    assertEquals([status, headers.get("retry-after")], [503, "1"]);
+    assertStringIncludes(`${metrics}`, 'refusals_total{reason="full"} 1\n');
+    assertEquals(metrics.connections, 1);
+  }));
+
+test("a handshake that Deno cannot complete is answered with 500, and not open", () =>
+  withServer({}, async (ws, { metrics }) => {
+    using _ = replace("upgradeWebSocket", () => {
+      throw new TypeError("a fault of the test");
+    });
+    assertEquals((await handshake(ws, {})).status, 500);
+    assertEquals([metrics.connections, metrics.open], [1, 0]);
+    assertEquals(metrics.closes(1011), 1);
   }));
 
 test("a server that others can reach takes any Host for its own", async () => {

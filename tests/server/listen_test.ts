@@ -1,6 +1,11 @@
 // What the server listens on, and what peers may leave there.
 
-import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import {
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import { defaults } from "../../lib/cli/flags.ts";
 import {
   assertPortFree,
@@ -12,6 +17,7 @@ import { Notices } from "../../lib/server/log.ts";
 import { serverCommand, type ServerOptions } from "../../lib/server/options.ts";
 import { freePort } from "../../harness/process.ts";
 import { frame, RawSocket } from "../../harness/sockets.ts";
+import { startServer } from "../../server.ts";
 import {
   portOf,
   pureTest,
@@ -159,6 +165,27 @@ test("a port that is taken is refused, and one that is free is not", async () =>
   await listener.shutdown();
   assertPortFree(options);
   await listen({ port }).listener.shutdown();
+});
+
+pureTest("a port is shared on Linux only", async () => {
+  const { build } = Deno;
+  const is = (value: typeof build) =>
+    Object.defineProperty(Deno, "build", { value, configurable: true });
+  using own = new DisposableStack();
+  own.defer(() => is(build));
+  is({ ...build, os: "darwin" });
+  const cases: [Partial<ServerOptions>, string][] = [
+    [{ workers: 2 }, "--workers"],
+    [{ workers: 2, reusePort: true }, "--workers"],
+    [{ reusePort: true }, "--reuse-port"],
+  ];
+  for (const [options, name] of cases) {
+    await assertRejects(
+      () => startServer({ port: 0, ...options }),
+      Error,
+      `${name} works on Linux only, not on darwin; give each process a port`,
+    );
+  }
 });
 
 pureTest("listenError() says what to do", () => {

@@ -12,6 +12,7 @@ import { HIGHEST } from "../../static/proof.js";
 import config from "../../deno.json" with { type: "json" };
 import { ROOT } from "../../harness/process.ts";
 import { RawSocket } from "../../harness/sockets.ts";
+import { startServer } from "../../server.ts";
 import {
   assertSecurityHeaders,
   eventually,
@@ -123,6 +124,9 @@ test("the page's chart is drawn for 10,000 numbers before its scripts come", () 
 
 test("an unknown path gets 404, another method 405, a GET of the endpoint 426", () =>
   withHttp({}, async (base) => {
+    const long = `/${"x".repeat(200)}`;
+    const missing = await get(base + long.slice(1));
+    assertEquals(missing.body, `nothing at ${long.slice(0, 99)}…\n`);
     for (
       const path of ["/nothing", "/app.js/", "/static/app.js", "/..%2fx"]
     ) {
@@ -155,6 +159,27 @@ test("/livez and /readyz say yes, without a body", () =>
       assertEquals(headers.get("cache-control"), "no-store");
     }
   }));
+
+test("while it shuts down /readyz and /healthz say no, and /livez yes", async () => {
+  const server = await startServer({ port: 0, grace: 600_000 });
+  using peer = await RawSocket.open(portOf(server.url));
+  const stopped = server.shutdown();
+  const cases = { livez: 200, readyz: 503, healthz: 503 };
+  for (const [path, status] of Object.entries(cases)) {
+    const full = await get(`${server.url}${path}`);
+    assertEquals(full.status, status, path);
+    if (path === "healthz") {
+      assertEquals(JSON.parse(full.body).status, "draining");
+    }
+    using bare = await RawSocket.connect(portOf(server.url)); // HTTP/1.0
+    const { headers, ...short } = await bare.request(`GET /${path}`, {});
+    assertEquals(short.status, status, path);
+    assertEquals(headers.get("cache-control"), "no-store");
+  }
+  assertEquals(await peer.closeCode(), 1001);
+  peer.connection.closeWrite();
+  await stopped;
+});
 
 test("/healthz tells the connections open", () =>
   withHttp({}, async (base, ws) => {
