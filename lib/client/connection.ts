@@ -168,7 +168,7 @@ export class ClientConnection {
     if (this.state !== "open") return; // closing: it was counted, no more
     if (this.#requests.done) this.#owner.onDone();
     else if (this.#exchange.echoes) this.#break(this.#echoFailure());
-    else if (this.#exchange.useless > MOST_USELESS) this.#break(FLOOD);
+    else if (this.#exchange.useless >= MOST_USELESS) this.#break(FLOOD);
     else this.sendDue(now);
   }
 
@@ -240,7 +240,7 @@ export class ClientConnection {
     if (unanswered.length > 0) {
       this.#window = windowAfter(failure, this.#window, answered);
     }
-    if (this.#hanging > MOST_HANGING) {
+    if (this.#hanging >= MOST_HANGING) {
       failure = { message: `${reason}; ${HANGING_MESSAGE}`, fatal: true };
     }
     // A server that closes with 1008 may accept fewer requests at a time.
