@@ -5,6 +5,8 @@
  * @module
  */
 
+const SIMULATION = "tests/client/run_simulation_test.ts";
+
 /** Where the tests of a file are not those of its name: the same path below tests/.
  * The quickest are first, for the others run only where these notice nothing. */
 export const TESTS: Record<string, string[]> = {
@@ -35,11 +37,20 @@ export const TESTS: Record<string, string[]> = {
     "tests/server/responses_test.ts",
     "tests/server/listen_test.ts",
   ],
+  "lib/client/in_flight.ts": ["tests/client/exchange_test.ts", SIMULATION],
+  "lib/client/counters.ts": [
+    "tests/client/report_test.ts",
+    "tests/client/requests_test.ts",
+    SIMULATION,
+  ],
   ...Object.fromEntries(
-    ["connection", "exchange", "in_flight", "plan", "requests", "run"].map((
-      name,
-    ) => [`lib/client/${name}.ts`, ["tests/client/run_simulation_test.ts"]]),
+    ["connection", "exchange", "requests"].map((name) => [
+      `lib/client/${name}.ts`,
+      [`tests/client/${name}_test.ts`, SIMULATION],
+    ]),
   ),
+  "lib/client/plan.ts": [SIMULATION],
+  "lib/client/run.ts": [SIMULATION],
 };
 
 /** Mutants that do the same as the program: the line, the change, and why. */
@@ -312,6 +323,62 @@ export const EQUAL: Record<
       "const MOST_FATES = 2 ** 33;",
       "33 -> (33 + 1)",
       "address space alone, for more than a machine can send",
+    ],
+  ],
+  "lib/client/requests.ts": [
+    [
+      "buffer.resize(Math.min(buffer.byteLength * 2, buffer.maxByteLength));",
+      "2 -> (2 + 1)",
+      "how much room there is changes no count",
+    ],
+    [
+      "const about = Math.ceil((end - startedAt) * this.#perMillisecond);",
+      "- -> +",
+      "from a higher count the loop comes to the same",
+    ],
+    [
+      "count = Math.max(sent, about + 1); // as computers count, one more or less",
+      "1 -> (1 + 1)",
+      "from a higher count the loop comes to the same",
+    ],
+  ],
+  "lib/client/exchange.ts": [
+    [
+      "answered = 0;",
+      "0 -> (0 + 1)",
+      "each connection begins anew",
+    ],
+    [
+      "useless = 0;",
+      "0 -> (0 + 1)",
+      "each connection begins anew",
+    ],
+    [
+      "if (size > counters.batch) counters.batch = size;",
+      "> -> >=",
+      "it is the same number",
+    ],
+    [
+      "if (this.#inFlight.size > counters.inFlight) {",
+      "> -> >=",
+      "it is the same number",
+    ],
+    [
+      'const [first] = this.#batch > 1 ? data.split("\\n", 1) : [data];',
+      "1 -> (1 + 1)",
+      "the others are not looked at",
+    ],
+  ],
+  "lib/client/connection.ts": [
+    [
+      "#doubledAt = 0;",
+      "0 -> (0 + 1)",
+      "each connection begins anew",
+    ],
+    [
+      "#waited = 0;",
+      "0 -> (0 + 1)",
+      "each connection begins anew",
     ],
   ],
 };
