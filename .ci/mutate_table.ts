@@ -11,6 +11,15 @@ const SIMULATION = "tests/client/run_simulation_test.ts";
  * The quickest are first, for the others run only where these notice nothing. */
 export const TESTS: Record<string, string[]> = {
   "static/proof.js": ["tests/client/proof_test.ts"],
+  "server.ts": [
+    "tests/server/handshake_test.ts",
+    "tests/server/responses_test.ts",
+    "tests/server/listen_test.ts",
+    "tests/server/leaving_test.ts",
+    "tests/server/server_test.ts",
+    "tests/server/drain_test.ts",
+    "tests/server/workers_test.ts",
+  ],
   "main.ts": ["tests/main_test.ts", "tests/client/merge_test.ts"],
   "lib/protocol.ts": ["tests/protocol_test.ts"],
   "lib/text.ts": ["tests/text_test.ts"],
@@ -156,6 +165,80 @@ export const EQUAL: Record<
       "> -> >=",
       "an empty text then goes to the next page",
     ],
+  ],
+  "lib/server/backlog.ts": [
+    ...[
+      "HOLD_MS = 900_000",
+      "BROKEN_OFF_MS = 10_000",
+      "STALL_MS = 500",
+      "MAX_POLL_MS = 64",
+    ].map((constant): [string, string, string] => [
+      `const ${constant};`,
+      constant.replace(/.* = (.*)/, "$1 -> ($1 + 1)"),
+      "nobody sees a thousandth of a second",
+    ]),
+    [
+      "export const SHARED_COST = 25_165_824;",
+      "25_165_824 -> (25_165_824 + 1)",
+      "a byte is less than the measure is true to",
+    ],
+    [
+      "const IDLE_LOOKS = 4;",
+      "4 -> (4 + 1)",
+      "how often it looks is its own affair",
+    ],
+    ...["#shared = 0;", "#queued = 0;", "let held = 0;"].map((
+      line,
+    ): [string, string, string] => [
+      line,
+      "0 -> (0 + 1)",
+      "a byte is less than the measure is true to",
+    ]),
+    ["#polledAt = 0;", "0 -> (0 + 1)", "it is set before the first poll"],
+    ...([
+      ["if (this.#queued <= this.#most * MOVING_FACTOR) return;", "<= -> <"],
+      ["return held >= SHARED_COST + this.#most;", ">= -> >"],
+      ["while (this.#queued > this.#most) {", "> -> >="],
+      ["return outbox.handed > 0;", "0 -> (0 + 1)"],
+      [
+        "outbox.advance(OWN_COST + Math.max(0, shared + free), response);",
+        "0 -> (0 + 1)",
+      ],
+      [
+        "if (outbox.shared > 0 || outbox.queued > 0) this.#watch(outbox);",
+        "0 -> (0 + 1)",
+      ],
+      [
+        "return [...this.#watched].filter(({ queued }) => queued > 0)",
+        "0 -> (0 + 1)",
+      ],
+    ] as const).map(([line, change]): [string, string, string] => [
+      line,
+      change,
+      "a byte is less than the measure is true to",
+    ]),
+    ...([
+      ["if (until < performance.now()) this.#retire(outbox, 0);", "< -> <="],
+      [
+        "this.#retire(outbox, this.waits(outbox) ? HOLD_MS : 0);",
+        "0 -> (0 + 1)",
+      ],
+      [
+        "else if (this.#live.has(outbox)) this.#retire(outbox, 0);",
+        "0 -> (0 + 1)",
+      ],
+      ["if (holdMs > 0) {", "0 -> (0 + 1)"],
+      ["if (slowest.stalledMs < STALL_MS) break;", "< -> <="],
+    ] as const).map(([line, change]): [string, string, string] => [
+      line,
+      change,
+      "nobody sees a thousandth of a second",
+    ]),
+    ...["< -> <=", "0 -> (0 + 1)"].map((change): [string, string, string] => [
+      ".reduce((first, outbox) => order(outbox, first) < 0 ? outbox : first);",
+      change,
+      "either of two that are alike will do",
+    ]),
   ],
   "lib/server/log.ts": [
     [
