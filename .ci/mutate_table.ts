@@ -40,6 +40,7 @@ export const TESTS: Record<string, string[]> = {
   "lib/server/options.ts": [
     "tests/server/options_test.ts",
     "tests/cli/help_test.ts",
+    "tests/main_test.ts",
   ],
   "lib/server/page.ts": ["tests/server/responses_test.ts"],
   "lib/server/content.ts": [
@@ -186,6 +187,11 @@ export const EQUAL: Record<
       "const IDLE_LOOKS = 4;",
       "4 -> (4 + 1)",
       "how often it looks is its own affair",
+    ],
+    [
+      "const elapsed = Math.min(now - this.#polledAt, STALL_MS / 4);",
+      "4 -> (4 + 1)",
+      "in how many polls is its own affair",
     ],
     ...["#shared = 0;", "#queued = 0;", "let held = 0;"].map((
       line,

@@ -38,6 +38,7 @@ test("the help names each command and what it does", async () => {
   );
   const column = rows[0].indexOf(serverCommand.summary);
   for (const [i, { summary }] of COMMANDS.entries()) {
+    assertMatch(summary, /^[A-Z].*\.$/);
     assertEquals(rows[i].indexOf(summary), column, "in one column");
   }
   assertMatch(more, /without a command .* --help/i);

@@ -102,6 +102,30 @@ test("the page names the version and holds no inline code", () =>
     assertEquals(/https?:\/\//.test(body), false, "a third party");
   }));
 
+test("the page may load what it is made of, from its own server, and nothing else", () =>
+  withHttp({}, async (base) => {
+    const { headers, body } = await get(base);
+    const policy = new Map(
+      headers.get("content-security-policy")!.split("; ")
+        .map((directive) => directive.split(/ (.*)/, 2) as [string, string]),
+    );
+    const parts: [kind: string, part: RegExp][] = [
+      ["script-src", /<script [^>]*src="(?!\w+:|\/)/],
+      ["style-src", /<link [^>]*rel="stylesheet"/],
+      ["img-src", /<link [^>]*rel="icon"/],
+    ];
+    for (const [kind, part] of parts) {
+      assertMatch(body, part);
+      assertEquals(policy.get(kind), "'self'", kind);
+      policy.delete(kind);
+    }
+    assertEquals(policy.get("connect-src"), "'self'");
+    policy.delete("connect-src");
+    const rest = ["default-src", "base-uri", "form-action", "frame-ancestors"];
+    for (const kind of rest) assertEquals(policy.get(kind), "'none'", kind);
+    assertEquals(policy.size, rest.length);
+  }));
+
 test("the page's chart is drawn for 10,000 numbers before its scripts come", () =>
   withHttp({}, async (base) => {
     const { body } = await get(base);
@@ -143,6 +167,9 @@ test("an unknown path gets 404, another method 405, a GET of the endpoint 426", 
         assertEquals(headers.get("allow"), "GET, HEAD");
       }
     }
+    const method = "X".repeat(200);
+    const odd = await get(base, { method });
+    assertEquals(odd.body, `${method.slice(0, 99)}… is not allowed here\n`);
     const plain = await get(`${base}ws`);
     assertEquals(plain.status, 426);
     assertEquals(plain.headers.get("upgrade"), "websocket");
@@ -183,7 +210,12 @@ test("while it shuts down /readyz and /healthz say no, and /livez yes", async ()
 
 test("/healthz tells the connections open", () =>
   withHttp({}, async (base, ws) => {
-    const health = async () => JSON.parse((await get(`${base}healthz`)).body);
+    const health = async () => {
+      const { headers, body } = await get(`${base}healthz`);
+      assertEquals(headers.get("content-type"), "application/json");
+      assertEquals(headers.get("cache-control"), "no-store");
+      return JSON.parse(body);
+    };
     assertEquals(await health(), {
       status: "ok",
       connections: 0,
@@ -206,6 +238,7 @@ test("/metrics is Prometheus text, and no counter goes down", () =>
         headers.get("content-type"),
         "text/plain; version=0.0.4; charset=utf-8",
       );
+      assertEquals(headers.get("cache-control"), "no-store");
       const samples = new Map<string, number>();
       const counters = new Map<string, number>();
       let type = "";
