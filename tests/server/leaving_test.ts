@@ -48,15 +48,18 @@ class Peer implements Disposable {
 
   /** Sends messages in one go, and waits until the server has read them. */
   async send(...messages: (string | Uint8Array)[]): Promise<void> {
-    const bytes = messages.reduce(
-      (sum, message) =>
-        sum + (typeof message === "string" ? encode(message) : message).length,
-      received(this.#server),
-    );
-    const frames = messages.map((message) =>
-      frame(typeof message === "string" ? TEXT : BINARY, message)
-    );
-    await this.#socket.write(await new Blob(frames).bytes());
+    let bytes = received(this.#server);
+    const frames = new Map<string | Uint8Array, Uint8Array<ArrayBuffer>>();
+    for (const message of new Set(messages)) { // many are alike
+      const opcode = typeof message === "string" ? TEXT : BINARY;
+      frames.set(message, frame(opcode, message));
+    }
+    const all = messages.map((message) => {
+      const payload = typeof message === "string" ? encode(message) : message;
+      bytes += payload.length;
+      return frames.get(message)!;
+    });
+    await this.#socket.write(await new Blob(all).bytes());
     await eventually(() => received(this.#server) >= bytes);
   }
 
