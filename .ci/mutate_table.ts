@@ -30,6 +30,7 @@ export const TESTS: Record<string, string[]> = {
     "tests/client/terminal_test.ts",
   ],
   "lib/server/connection.ts": [
+    "tests/server/opening_test.ts",
     "tests/server/leaving_test.ts",
     "tests/server/connection_test.ts",
   ],

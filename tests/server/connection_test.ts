@@ -5,10 +5,6 @@ import { missing, run, serverProcess } from "../../harness/process.ts";
 import { encode, frame, RawSocket } from "../../harness/sockets.ts";
 import { report } from "../client/_client.ts";
 import { LINES_PROTOCOL } from "../../lib/protocol.ts";
-import { Metrics } from "../../lib/server/metrics.ts";
-import { Connection } from "../../lib/server/connection.ts";
-import { Notices } from "../../lib/server/log.ts";
-import { Backlog } from "../../lib/server/backlog.ts";
 import type { Server } from "../../server.ts";
 import { parseResponse } from "../../static/proof.js";
 import {
@@ -216,121 +212,6 @@ test("a silent peer is pinged; one that does not answer is dropped", () =>
     await alive.write(frame(TEXT, "y"));
     assertEquals((await alive.frame())?.opcode, TEXT);
   }));
-
-/** A connection whose handshake takes as long as a test wants, which Deno's does not:
- * a socket without an end, on which nothing was opened yet. */
-function halfOpen(mayBeLate = () => true) {
-  const done: string[] = [];
-  const socket = {
-    bufferedAmount: 0,
-    readyState: WebSocket.OPEN,
-    send: (text: string) => done.push(`sent ${text.split(" ")[0]}`),
-    close: (code: number) => done.push(`closed ${code}`),
-  } as unknown as WebSocket;
-  const metrics = new Metrics();
-  metrics.accept(1);
-  const notices = new Notices("text", {
-    write(bytes) {
-      done.push(new TextDecoder().decode(bytes).trimEnd());
-      return Promise.resolve(bytes.length);
-    },
-  });
-  const connection = new Connection(
-    {
-      options: { maxMessage: 1 },
-      backlog: new Backlog(1000, 0),
-      metrics,
-      notices,
-    },
-    "a peer",
-    socket,
-    false,
-    () => done.push("ended"),
-    mayBeLate,
-  );
-  return { connection, socket, metrics, notices, done };
-}
-
-/** What the operator is told of a peer that did not open. */
-const UNOPENED = "ws-random: 1 connection closed with 1006, from a peer: " +
-  "it did not complete its opening handshake";
-
-test("a peer that does not open is over after five seconds, or one at shutdown", async () => {
-  for (const [milliseconds, drains] of [[5000, false], [1000, true]] as const) {
-    using clock = new Clock();
-    const { connection, metrics, notices, done } = halfOpen();
-    await using _ = notices;
-    if (drains) connection.drain(600_000);
-    await clock.pass(milliseconds * 0.99);
-    assertEquals([metrics.open, done], [1, []]);
-    await clock.pass(milliseconds * 0.02);
-    assertEquals([metrics.open, metrics.closes(1006)], [0, 1]);
-    assertEquals(done.toSorted(), ["ended", UNOPENED]);
-  }
-});
-
-test("a peer that opens while the server shuts down is told so", async () => {
-  using clock = new Clock();
-  const { connection, socket, metrics, notices, done } = halfOpen();
-  await using _ = notices;
-  connection.drain(600_000);
-  socket.onopen?.(new Event("open"));
-  socket.onmessage?.(new MessageEvent("message", { data: "a" }));
-  await clock.pass(1000);
-  assertEquals(done, ["sent a", "closed 1001"]);
-  // What comes after the close is not answered.
-  socket.onmessage?.(new MessageEvent("message", { data: "b" }));
-  await clock.pass(5000);
-  assertEquals(done, ["sent a", "closed 1001", "ended"]);
-  assertEquals([metrics.open, metrics.closes(1001)], [0, 1]);
-});
-
-test("an error ends a handshake, and nothing later", async () => {
-  for (const opens of [false, true]) {
-    using _clock = new Clock();
-    const { socket, metrics, notices } = halfOpen();
-    await using _ = notices;
-    if (opens) socket.onopen?.(new Event("open"));
-    const init = { message: "no matter", cancelable: true };
-    const event = new ErrorEvent("error", init);
-    socket.onerror?.(event);
-    assert(event.defaultPrevented);
-    assertEquals(metrics.open, opens ? 1 : 0);
-  }
-});
-
-test("a peer is not taken for gone while this process was too busy to see it", async () => {
-  using clock = new Clock();
-  const { socket, metrics, done } = halfOpen();
-  clock.stall(6000); // it has less
-  await clock.pass(1);
-  socket.onopen?.(new Event("open"));
-  assertEquals([metrics.open, metrics.closes(1006)], [1, 0]);
-  // As Deno 2.6 does when it drops a peer while a message arrives.
-  socket.onmessage?.(new MessageEvent("message", { data: null }));
-  assertEquals(metrics.requests, 0);
-  await clock.pass(10_000);
-  socket.onclose?.(new CloseEvent("close", { code: 1000, wasClean: true }));
-  assertEquals([metrics.open, metrics.closes(1000)], [0, 1]);
-  assertEquals(done, ["ended"]);
-});
-
-test("a peer that opens when it was taken for gone is counted again, if it may", async () => {
-  for (const mayBeLate of [true, false]) {
-    const { connection, socket, metrics, notices, done } = halfOpen(
-      () => mayBeLate && metrics.accept(1),
-    );
-    await using _ = notices;
-    connection[Symbol.dispose](); // as when its time is over
-    assertEquals([metrics.open, metrics.closes(1006)], [0, 1]);
-    socket.onopen?.(new Event("open"));
-    assertEquals(metrics.open, mayBeLate ? 1 : 0);
-    assertEquals(done.includes("closed 1013"), !mayBeLate);
-    socket.onclose?.(new CloseEvent("close", { code: 1000, wasClean: true }));
-    assertEquals([metrics.open, metrics.closes(1006)], [0, 1]);
-    assertEquals(metrics.closes(1000), mayBeLate ? 1 : 0);
-  }
-});
 
 test("a peer that closes before its fault is told is counted by its own code", () =>
   withServer({}, async (ws, server) => {
