@@ -236,6 +236,10 @@ export const EQUAL: Record<
       ],
       ["if (holdMs > 0) {", "0 -> (0 + 1)"],
       ["if (slowest.stalledMs < STALL_MS) break;", "< -> <="],
+      [
+        "if (outbox.stalledMs < this.#idleMs || this.#over.has(outbox)) continue;",
+        "< -> <=",
+      ],
     ] as const).map(([line, change]): [string, string, string] => [
       line,
       change,
@@ -246,6 +250,14 @@ export const EQUAL: Record<
       change,
       "either of two that are alike will do",
     ]),
+  ],
+  "lib/server/responses.ts": [
+    [
+      String.raw`return /^\w+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1];`,
+      String
+        .raw`/^\w+:\/\/[^/?#]*([^?#]*)/ -> /\w+:\/\/[^/?#]*([^?#]*)/`,
+      "every URL of a request begins so",
+    ],
   ],
   "lib/server/log.ts": [
     [

@@ -150,8 +150,8 @@ test("Backlog gives up a peer that has not read for half a second, and none that
   const backlog = backlogOf(6_000_000);
   using mute = new Peer(backlog);
   using reader = new Peer(backlog);
-  mute.send(30_000);
   reader.send(15_000);
+  mute.send(22_000);
   /** It reads steadily and asks on. Whoever measures, it has moved. */
   const readOn = async (milliseconds: number) => {
     for (let i = 0; i < milliseconds / 10; i++) {

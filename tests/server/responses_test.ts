@@ -150,6 +150,8 @@ test("an unknown path gets 404, another method 405, a GET of the endpoint 426", 
   withHttp({}, async (base) => {
     const long = `/${"x".repeat(200)}`;
     const missing = await get(base + long.slice(1));
+    const type = "text/plain; charset=utf-8";
+    assertEquals(missing.headers.get("content-type"), type);
     assertEquals(missing.body, `nothing at ${long.slice(0, 99)}…\n`);
     for (
       const path of ["/nothing", "/app.js/", "/static/app.js", "/..%2fx"]
@@ -183,6 +185,7 @@ test("/livez and /readyz say yes, without a body", () =>
     for (const path of ["livez", "readyz"]) {
       const { status, headers, body } = await get(`${base}${path}`);
       assertEquals([status, body], [200, ""], path);
+      assertEquals(headers.get("content-type"), null);
       assertEquals(headers.get("cache-control"), "no-store");
     }
   }));
