@@ -1,4 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { defaults } from "../../lib/cli/flags.ts";
+import { serverCommand, type ServerOptions } from "../../lib/server/options.ts";
+import { Workers } from "../../lib/server/workers.ts";
 import config from "../../deno.json" with { type: "json" };
 import {
   Process,
@@ -8,7 +11,8 @@ import {
   task,
 } from "../../harness/process.ts";
 import { frame, HANDSHAKE, RawSocket } from "../../harness/sockets.ts";
-import { eventually, testOnLinux } from "../../harness/helpers.ts";
+import { eventually, test, testOnLinux } from "../../harness/helpers.ts";
+import { Clock } from "./_clock.ts";
 import {
   ask,
   connectionsOpen,
@@ -83,6 +87,7 @@ async function withFaultyServer(
     import { answer as right } from "${module}?";
     export function answer(request) {
       if (request === "die") throw new RangeError("a fault\\nof the test");
+      if (request === "reject") Promise.reject(new RangeError("a fault later"));
       return right(request);
     }`,
   );
@@ -158,7 +163,9 @@ testOnLinux(
     withFaultyServer(async (server, port) => {
       const before = await listeners(port);
       const sockets = await openSockets(port, 32);
-      await Promise.all(sockets.map((socket) => ask(socket, "die")));
+      await Promise.all(
+        sockets.map((socket, i) => ask(socket, i % 2 ? "die" : "reject")),
+      );
       for (const inode of before) await untilOneIsGone(port, [inode]);
       server.kill("SIGTERM");
       assertEquals(await server.end(), 0);
@@ -191,6 +198,54 @@ testOnLinux(
       dispose([socket]);
     }),
 );
+
+/** Workers that run this in place of a server. */
+function workersOf(script: string, options: Partial<ServerOptions> = {}) {
+  const module = `data:text/javascript,${encodeURIComponent(script)}`;
+  const all = { ...defaults(serverCommand), workers: 2, ...options };
+  return new Workers(module, all);
+}
+
+test("a worker that cannot be loaded is a failure to start", async () => {
+  // In a process of its own, for Deno prints the error, too.
+  const script = `
+    import { Workers } from "./lib/server/workers.ts";
+    const module = "data:text/javascript,throw new TypeError('a fault')";
+    await new Workers(module, { workers: 2 }).start()
+      .catch(({ message }) => console.log("no start:", message));`;
+  const { code, stdout } = await run([Deno.execPath(), "eval", script]);
+  assertEquals(code, 0);
+  assertMatch(stdout, /^no start: .*a fault\n$/);
+});
+
+test("workers that do not end are ended a second after the grace", async () => {
+  using clock = new Clock();
+  const workers = workersOf(
+    "onmessage = () => postMessage({ url: 'http://127.0.0.1:1/' })",
+    { grace: 5000, drainDelay: 3000 },
+  );
+  await workers.start();
+  assertEquals(workers.url, "http://127.0.0.1:1/");
+  let ended = false;
+  const stopped = workers.shutdown().then(() => ended = true);
+  await clock.pass(8900);
+  assertEquals(ended, false);
+  await clock.pass(200);
+  await stopped;
+  assertEquals(clock.timers, 0);
+});
+
+test("workers that have ended are waited for no longer", async () => {
+  using clock = new Clock();
+  const script = `onmessage = () => {
+    onmessage = () => postMessage({});
+    postMessage({ url: "http://127.0.0.1:1/" });
+  }`;
+  const workers = workersOf(script);
+  await workers.start();
+  await workers.shutdown();
+  assertEquals(clock.timers, 0);
+});
 
 testOnLinux("a drain is everybody's", async () => {
   const { server, port } = await serverProcess("--workers=2");
