@@ -61,6 +61,8 @@ async function startPuppeteer(
     browser: engine === "chromium" ? "chrome" : engine,
     executablePath: PROGRAMS[engine][0],
     acceptInsecureCerts: true,
+    // Or it hands over each frame of each WebSocket: half of what a run costs.
+    networkEnabled: false,
     // Under Deno 2.6.8 a WebSocket to Chromium is lost within a second.
     pipe: engine === "chromium",
     args: engine === "firefox" ? [] : [

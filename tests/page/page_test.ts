@@ -27,12 +27,18 @@ testChromium(
   async (page, { url }) => {
     const requested: string[] = [];
     const complaints: unknown[] = [];
-    page.on("request", (request) => requested.push(request.url()));
+    const session = await page.createCDPSession();
+    await session.send("Network.enable");
+    session.on(
+      "Network.requestWillBeSent",
+      ({ request }) => requested.push(request.url),
+    );
     page.on("pageerror", (error) => complaints.push(error));
     page.on("console", (message) => complaints.push(message.text()));
     await page.reload();
     await status(page, "connected");
     await press(page);
+    assert(requested.includes(url));
     for (const each of requested) assert(each.startsWith(url), each);
     assertEquals(complaints, []);
     const scripts = requested.filter((url) => url.endsWith(".js"));
