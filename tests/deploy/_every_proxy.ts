@@ -9,22 +9,11 @@ import {
   makeCertificate,
   run,
   runClient,
-  serverProcess,
   task,
 } from "../../harness/process.ts";
 import { encode, frame, HANDSHAKE, RawSocket } from "../../harness/sockets.ts";
 import { eventually, PING, PONG, type Test } from "../../harness/helpers.ts";
-import {
-  busyCore,
-  load,
-  type Proxy,
-  type Running,
-  type Setup,
-  withProxy,
-} from "./_proxy.ts";
-
-/** Half a second for those that go on asking. */
-const SHORT_DRAIN = "--grace=1";
+import { type Proxy, type Running, type Setup, withProxy } from "./_proxy.ts";
 
 /** Defines them for one proxy. */
 export function testProxy(proxy: Proxy, test: Test): void {
@@ -95,12 +84,6 @@ export function testProxy(proxy: Proxy, test: Test): void {
       assertEquals(await status(servers[0].port, "/healthz"), 503);
     },
     { serverArgs: ["--grace=60"] },
-  );
-
-  testBehind(
-    `both servers behind ${name} restart under load, and every request is answered`,
-    restartUnderLoad,
-    { serverArgs: [SHORT_DRAIN] },
   );
 
   test(`${name} tells the servers whose connection it is`, () =>
@@ -269,50 +252,4 @@ async function endsTls(proxy: Proxy): Promise<void> {
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
-}
-
-/** A run may be over before a drain cuts it off: then both servers are restarted
- * again, this often at the most. */
-const ROUNDS = 10;
-
-/** Restarts one server after the other while one run of the client follows
- * another and a core is busy as well, until a run has met a restart. */
-async function restartUnderLoad({ port, servers }: Running): Promise<void> {
-  await using _ = busyCore();
-  let restarted = false;
-  let reconnects = 0;
-  const runs = (async () => {
-    while (!restarted) {
-      const { code, stdout, stderr } = await load(port, "200k");
-      assertEquals(code, 0, stderr);
-      const report = JSON.parse(stdout);
-      assertEquals([report.answered, report.missing], [200_000, 0]);
-      reconnects += report.reconnects;
-    }
-  })();
-  const restarts = (async () => {
-    for (let round = 0; reconnects === 0; round++) {
-      assert(round < ROUNDS, "no run met a restart");
-      for (const entry of servers) await restart(entry);
-    }
-  })().finally(() => restarted = true);
-  await Promise.all([runs, restarts]);
-}
-
-async function restart(entry: Running["servers"][number]): Promise<void> {
-  // The load has come to this server by way of the proxy.
-  await eventually(() => serves(entry.port));
-  entry.server.kill("SIGTERM");
-  assertEquals(await entry.server.end(), 0);
-  const { server } = await serverProcess(`--port=${entry.port}`, SHORT_DRAIN);
-  entry.server = server;
-  await eventually(() => serves(entry.port));
-}
-
-/** Whether a server has an open connection. */
-async function serves(port: number): Promise<boolean> {
-  const url = `http://127.0.0.1:${port}/healthz`;
-  const health = await fetch(url).then((response) => response.json())
-    .catch(() => ({ connections: 0 })); // the connection kept open from before
-  return health.connections > 0;
 }

@@ -118,17 +118,12 @@ function listens(port: number): Promise<boolean> {
   }, () => false);
 }
 
-/** As much load as the client can make: so many connections and no `--rate`. */
+/** A run of the client, as fast as it can if there is no `--rate`. */
 export function load(
   port: number,
-  count: string,
-  connections = 100,
+  count: number,
+  ...args: string[]
 ): Promise<Result> {
-  const args = ["--json", "-n", count, "-c", `${connections}`, "--timeout=60"];
-  return runClient(`ws://127.0.0.1:${port}/ws`, ...args);
-}
-
-/** Keeps a core busy until it is disposed of. */
-export function busyCore(): Process {
-  return new Process([Deno.execPath(), "eval", "for (;;);"]);
+  const url = `ws://127.0.0.1:${port}/ws`;
+  return runClient(url, "--json", `-n${count}`, "--timeout=60", ...args);
 }

@@ -1,7 +1,7 @@
 import { missing } from "../../harness/process.ts";
 import { testProxy } from "./_every_proxy.ts";
 import type { Proxy } from "./_proxy.ts";
-import { testReload } from "./_reload.ts";
+import { testUnderLoad } from "./_load.ts";
 import { testIf } from "../../harness/helpers.ts";
 
 const test = testIf(!missing("caddy", "version"));
@@ -38,4 +38,4 @@ const CADDY: Proxy = {
 };
 
 testProxy(CADDY, test);
-testReload(CADDY, test);
+testUnderLoad(CADDY, test);

@@ -2,8 +2,8 @@ import { assertEquals } from "@std/assert";
 import { missing, ROOT, run } from "../../harness/process.ts";
 import { eventually, next, testIf } from "../../harness/helpers.ts";
 import { testProxy, testSilence } from "./_every_proxy.ts";
-import { busyCore, load, type Proxy, withProxy } from "./_proxy.ts";
-import { testReload } from "./_reload.ts";
+import { load, type Proxy, withProxy } from "./_proxy.ts";
+import { testUnderLoad } from "./_load.ts";
 
 const test = testIf(!missing("haproxy", "-v"));
 
@@ -34,12 +34,11 @@ const HAPROXY: Proxy = {
 
 testProxy(HAPROXY, test);
 testSilence(HAPROXY, test);
-testReload(HAPROXY, test);
+testUnderLoad(HAPROXY, test);
 
 test("HAProxy keeps the connections of a server that stands still until its checks fail", () =>
   withProxy(HAPROXY, async ({ port, servers }) => {
-    await using _ = busyCore();
-    const run = load(port, "200k");
+    const run = load(port, 50_000, "-c100");
     const { server } = servers[0];
     await eventually(() => hasAnswered(servers[0].port, 10_000));
     server.kill("SIGSTOP");
@@ -50,7 +49,7 @@ test("HAProxy keeps the connections of a server that stands still until its chec
     assertEquals(JSON.parse(stdout).reconnects, 0);
   }, {
     change: (config) =>
-      config.replace("timeout check 5s", "timeout check 2s")
+      config.replace("timeout check 5s", "timeout check 500ms")
         .replace("fall 3", "fall 1"),
   }));
 

@@ -1,7 +1,7 @@
 import { missing } from "../../harness/process.ts";
 import { testProxy, testSilence } from "./_every_proxy.ts";
 import type { Proxy } from "./_proxy.ts";
-import { testReload } from "./_reload.ts";
+import { testUnderLoad } from "./_load.ts";
 import { testIf } from "../../harness/helpers.ts";
 
 const test = testIf(!missing("nginx", "-v"));
@@ -51,4 +51,4 @@ const NGINX: Proxy = {
 
 testProxy(NGINX, test);
 testSilence(NGINX, test);
-testReload(NGINX, test);
+testUnderLoad(NGINX, test);
