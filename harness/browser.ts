@@ -43,9 +43,10 @@ export interface Tab {
   keyboard: { press(key: "Tab"): Promise<void> };
 }
 
-/** A browser that runs; each tab has cookies, cache and history of its own. */
+/** A browser that runs. */
 export interface Browser extends AsyncDisposable {
-  use(run: (tab: Tab) => Promise<void>): Promise<void>;
+  /** Opens a tab with cookies, cache and history of its own. */
+  open(): Promise<{ tab: Tab } & AsyncDisposable>;
 }
 
 /** Starts a browser. */
@@ -72,13 +73,12 @@ async function startPuppeteer(
     ],
   });
   return {
-    async use(run) {
+    async open() {
       const context = await browser.createBrowserContext();
-      try {
-        await run(await context.newPage());
-      } finally {
-        await context.close();
-      }
+      return {
+        tab: await context.newPage(),
+        [Symbol.asyncDispose]: () => context.close(),
+      };
     },
     [Symbol.asyncDispose]: () => browser.close(),
   };
@@ -102,17 +102,16 @@ async function startWebKit(): Promise<Browser> {
   }
   const started = stack.move();
   return {
-    async use(run) {
+    async open() {
       const capabilities = { alwaysMatch: { acceptInsecureCerts: true } };
       const { sessionId } = await command(driver, "POST", "/session", {
         capabilities,
       });
       const session = `${driver}/session/${sessionId}`;
-      try {
-        await run(webKitTab(session));
-      } finally {
-        await command(session, "DELETE", "");
-      }
+      return {
+        tab: webKitTab(session),
+        [Symbol.asyncDispose]: () => command(session, "DELETE", ""),
+      };
     },
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };

@@ -108,14 +108,15 @@ export function next<T extends Event>(
   );
 }
 
-/** Asks again until the answer is as wanted. */
+/** Asks again, after so many milliseconds, until the answer is as wanted. */
 export async function eventually(
   holds: () => boolean | Promise<boolean>,
+  pause = 10,
 ): Promise<void> {
   const givenUp = AbortSignal.timeout(120_000);
   while (!await holds()) {
     if (givenUp.aborted) throw new Error(`never came true: ${holds}`);
-    await delay(10);
+    await delay(pause);
   }
 }
 

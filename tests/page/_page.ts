@@ -21,37 +21,83 @@ import type { Server } from "../../server.ts";
 import { Gate } from "./_gate.ts";
 import { eventually, testIf, withServer } from "../../harness/helpers.ts";
 
+/** What is started once for all tests of a file, and ended after the last. */
+const started = new AsyncDisposableStack();
+Deno.test.afterAll(() => started.disposeAsync());
+
 const browsers = new Map<Engine, Promise<Browser>>();
+const tabs = new Map<Engine, Promise<Tab>>();
 
-Deno.test.afterAll(async () => {
-  for (const browser of browsers.values()) {
-    await (await browser)[Symbol.asyncDispose]();
+function browserOf(engine: Engine): Promise<Browser> {
+  let browser = browsers.get(engine);
+  if (!browser) {
+    browser = startBrowser(engine).then((browser) => started.use(browser));
+    browsers.set(engine, browser);
   }
-});
+  return browser;
+}
 
-/** Opens a page, takes these steps in it and closes it. */
+/** The tab that tests share: to open one takes as long as many a test. */
+function tabOf(engine: Engine): Promise<Tab> {
+  let tab = tabs.get(engine);
+  if (!tab) {
+    tab = browserOf(engine).then((browser) => browser.open())
+      .then((opened) => started.use(opened).tab);
+    tabs.set(engine, tab);
+  }
+  return tab;
+}
+
+/** Where that tab is between two tests: at this machine too, or the browser would
+ * start another process for each of them. */
+let nowhere: string | undefined;
+
+function startNowhere(): string {
+  const server = started.use(Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    () => new Response(null, { headers: { "content-type": "text/html" } }),
+  ));
+  return `http://127.0.0.1:${server.addr.port}/`;
+}
+
+/** How large it is at the beginning of each. */
+const SIZE = { width: 800, height: 600 };
+
+/** Opens a page, takes these steps in it and leaves it. */
 export type Visit = (
   url: string,
   steps: (tab: Tab) => Promise<void>,
 ) => Promise<void>;
 
-/** A test in each of these engines. */
+/** A test in each of these engines, in a tab that it shares with others or, if it
+ * changes more than the page and the size of that, in one of its own. */
 export function testIn(
   engines: readonly Engine[],
   name: string,
   run: (visit: Visit) => Promise<void>,
+  { ownTab = false } = {},
 ): void {
   for (const engine of engines) {
-    const test = testIf(TESTED.includes(engine));
-    test(`${name} (${engine})`, () =>
-      run(async (url, steps) => {
-        let browser = browsers.get(engine);
-        if (!browser) browsers.set(engine, browser = startBrowser(engine));
-        await (await browser).use(async (tab) => {
-          await tab.goto(url);
-          await steps(tab);
-        });
-      }), { sanitizeOps: false, sanitizeResources: false }); // the browser goes on
+    const visit: Visit = async (url, steps) => {
+      if (ownTab) {
+        await using opened = await (await browserOf(engine)).open();
+        await opened.tab.goto(url);
+        return await steps(opened.tab);
+      }
+      const tab = await tabOf(engine);
+      await tab.setViewport(SIZE);
+      await tab.goto(url);
+      try {
+        await steps(tab);
+      } finally {
+        await tab.goto(nowhere ??= startNowhere());
+      }
+    };
+    testIf(TESTED.includes(engine))(
+      `${name} (${engine})`,
+      () => run(visit),
+      { sanitizeOps: false, sanitizeResources: false }, // the browser goes on
+    );
   }
 }
 
@@ -61,17 +107,18 @@ export function testPage(
   engines: readonly Engine[],
   name: string,
   steps: (tab: Tab, server: Server) => Promise<void>,
-  options: Parameters<typeof withServer>[0] = {},
+  options?: Parameters<typeof testIn>[3],
 ): void {
   testIn(
     engines,
     name,
     (visit) =>
-      withServer(options, (_, server) =>
+      withServer({}, (_, server) =>
         visit(server.url, async (tab) => {
           await status(tab, "connected");
           await steps(tab, server);
         })),
+    options,
   );
 }
 
@@ -79,8 +126,10 @@ export function testPage(
 export function testChromium(
   name: string,
   steps: (page: Page, server: Server) => Promise<void>,
+  options?: Parameters<typeof testIn>[3],
 ): void {
-  testPage(["chromium"], name, (tab, server) => steps(tab as Page, server));
+  const inPage = (tab: Tab, server: Server) => steps(tab as Page, server);
+  testPage(["chromium"], name, inPage, options);
 }
 
 /** A test of a page behind a gate, which is connected. */
@@ -165,9 +214,13 @@ export async function withAnswers(
   });
 }
 
+/** A look into the page costs all of its browser's processes something. */
+const waitFor = (holds: () => boolean | Promise<boolean>) =>
+  eventually(holds, 40);
+
 /** Waits for the page's scripts, which may run after it is loaded. */
 export function scripts(tab: Tab): Promise<void> {
-  return eventually(async () => await text(tab, "#hint") === "");
+  return waitFor(async () => await text(tab, "#hint") === "");
 }
 
 /** Waits for the state of the connection. */
@@ -175,7 +228,7 @@ export async function status(
   tab: Tab,
   state: "connecting" | "connected" | "offline" | "refused",
 ): Promise<void> {
-  await eventually(() =>
+  await waitFor(() =>
     tab.evaluate(
       (state) =>
         document.querySelector<HTMLElement>("#status")!.dataset.state === state,
@@ -198,7 +251,7 @@ export async function showsText(
   wanted: string,
 ): Promise<void> {
   let shown = "";
-  await eventually(async () =>
+  await waitFor(async () =>
     (shown = await text(tab, selector)).includes(wanted)
   ).catch(() => {
     throw new Error(`${selector} never showed "${wanted}" but "${shown}"`);
@@ -216,7 +269,7 @@ export async function press(
   await type(tab, request);
   await tab.click("#get");
   let number: number | undefined;
-  await eventually(async () => {
+  await waitFor(async () => {
     const [, response] = /^(.*) · /s.exec(await text(tab, "#text")) ?? [];
     return (number = parseResponse(request, response)) !== undefined;
   });
@@ -245,7 +298,7 @@ export async function sendAll(tab: Tab): Promise<string> {
 
 /** Waits for the end of a run. */
 export function runEnds(tab: Tab): Promise<void> {
-  return eventually(async () => !/^running/.test(await outcome(tab)));
+  return waitFor(async () => !/^running/.test(await outcome(tab)));
 }
 
 /** The state of a run and what is said of it: `done: 10,000 checked: …`. */

@@ -60,7 +60,7 @@ testChromium("no hairline is around the response", async (page) => {
       assertEquals([...dots], ["255,255,255"], `${width} px, ratio ${ratio}`);
     }
   }
-});
+}, { ownTab: true });
 
 testChromium("what tells something has contrast enough", async (page) => {
   await page.setViewport({ width: 1280, height: 800 });
@@ -100,7 +100,7 @@ testChromium("what tells something has contrast enough", async (page) => {
       assert(ratio >= least, `${pair}, ${scheme}: ${ratio.toFixed(2)}`);
     }
   }
-});
+}, { ownTab: true });
 
 testPage(
   ENGINES,
@@ -179,7 +179,7 @@ testChromium("an audit by axe finds nothing", async (page, server) => {
   await server.shutdown();
   await status(page, "offline");
   await audit(page, "offline");
-});
+}, { ownTab: true });
 
 testIn(
   ["chromium"],
@@ -202,6 +202,7 @@ testIn(
       release(undefined);
     });
   },
+  { ownTab: true },
 );
 
 testChromium("forced colours leave the chart legible", async (page) => {
@@ -222,7 +223,7 @@ testChromium("forced colours leave the chart legible", async (page) => {
   });
   assertEquals([level, axis], [words, words]);
   assertEquals(swatch, band);
-});
+}, { ownTab: true });
 
 testChromium("reduced motion is obeyed", async (page) => {
   const animation = () =>
@@ -237,4 +238,4 @@ testChromium("reduced motion is obeyed", async (page) => {
   ]);
   await press(page);
   assertEquals(await animation(), "none");
-});
+}, { ownTab: true });

@@ -257,6 +257,7 @@ testChromium(
     await page.mouse.move(0, 0);
     assertEquals(await text(page, "#reading"), ends);
   },
+  { ownTab: true },
 );
 
 testIn(

@@ -50,6 +50,7 @@ testChromium(
       assert(await page.$(`footer a[href="${path}"]`), path);
     }
   },
+  { ownTab: true },
 );
 
 testIn(
@@ -168,6 +169,7 @@ testIn(
         assertMatch(shown, /This page needs JavaScript/);
         assertEquals(/connecting|is missing/.test(shown), false, shown);
       })),
+  { ownTab: true },
 );
 
 testChromium("the keyboard is enough", async (page, server) => {
