@@ -55,13 +55,11 @@ export const TESTS: Record<string, string[]> = {
     SIMULATION,
   ],
   ...Object.fromEntries(
-    ["connection", "exchange", "requests"].map((name) => [
+    ["connection", "exchange", "requests", "run"].map((name) => [
       `lib/client/${name}.ts`,
       [`tests/client/${name}_test.ts`, SIMULATION],
     ]),
   ),
-  "lib/client/plan.ts": [SIMULATION],
-  "lib/client/run.ts": [SIMULATION],
 };
 
 /** Mutants that do the same as the program: the line, the change, and why. */
@@ -481,6 +479,45 @@ export const EQUAL: Record<
       "#waited = 0;",
       "0 -> (0 + 1)",
       "each connection begins anew",
+    ],
+  ],
+  "lib/client/plan.ts": [
+    [
+      "const last = String(Math.min(countOf(options), 1_000_000_000));",
+      "1_000_000_000 -> (1_000_000_000 + 1)",
+      "the number has as many digits",
+    ],
+  ],
+  "lib/client/run.ts": [
+    [
+      "this.after(Math.max(0, end - this.world.now()), () => {",
+      "0 -> (0 + 1)",
+      "a timer takes a millisecond at least",
+    ],
+    [
+      'this.#state = "closing";',
+      '"closing" -> ""',
+      "it is neither running nor over, by any name",
+    ],
+    [
+      "this.#willSend = true;",
+      "this.#willSend = true; -> ;",
+      "it then looks more often, and finds nothing more",
+    ],
+    [
+      "this.#willSend = true;",
+      "true -> false",
+      "it then looks more often, and finds nothing more",
+    ],
+    [
+      "for (let i = 0; i < length; i++) {",
+      "< -> <=",
+      "the first one is asked twice, and has sent what it may",
+    ],
+    [
+      "if (step === 0) connection.connect();",
+      "0 -> (0 + 1)",
+      "a timer of no time connects as well",
     ],
   ],
 };

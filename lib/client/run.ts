@@ -227,7 +227,6 @@ export class Run implements Owner {
   }
 
   onGone(reason?: string): void {
-    if (this.#state === "over") return;
     if (reason !== undefined) this.counters.gaveUp++;
     if (--this.#left === 0) {
       const { count } = this.counters;
@@ -237,7 +236,6 @@ export class Run implements Owner {
       this.#end({ stopped: false, failure: reason });
     } else if (reason !== undefined) {
       this.#listener.onGivenUp(reason);
-      this.#sendSoon();
     }
   }
 

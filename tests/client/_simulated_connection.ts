@@ -64,12 +64,14 @@ export class Connection implements Socket {
   state: "connecting" | "open" | "closed" = "connecting";
   /** Whether the client has closed it. */
   closing = false;
+  /** Requests that were sent on it. */
+  received = 0;
   /** The oldest first. */
   outstanding: Outstanding[] = [];
   readonly begunAt: number;
   #network: Network;
   #peer: Peer;
-  #received = 0;
+  #acted = 0;
   #held: string[] = [];
   #hangs = false;
   /** When it was begun or opened, or the oldest request became that. */
@@ -129,11 +131,15 @@ export class Connection implements Socket {
     const sentAt = this.#network.now();
     if (this.outstanding.length === 0) this.#since = sentAt;
     for (const request of requests) {
+      this.received++;
       this.#network.onRequest(request);
       this.outstanding.push({ request, sentAt, passed: false });
     }
+    const { length } = this.outstanding;
     const { window } = this.#network.script;
-    assert(this.outstanding.length <= window, "more in flight than allowed");
+    assert(length <= window, "more in flight than allowed");
+    this.#network.inFlight = Math.max(this.#network.inFlight, length);
+    this.#network.batch = Math.max(this.#network.batch, requests.length);
     this.#later(() =>
       this.#respond(requests.flatMap((request) => this.#act(request)))
     );
@@ -141,7 +147,7 @@ export class Connection implements Socket {
 
   #act(request: string): unknown[] {
     const { acts } = this.#peer;
-    const act = acts[this.#received++ % acts.length];
+    const act = acts[this.#acted++ % acts.length];
     if (this.#hangs || act === "hang" || act === "drop") {
       this.#hangs ||= act === "hang";
       return [];
