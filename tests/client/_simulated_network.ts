@@ -68,6 +68,11 @@ export class Network implements World {
   /** Connections that opened, and when the first did. */
   opened = 0;
   openedAt = NaN;
+  /** The most requests in flight on a connection, and in a message. */
+  inFlight = 0;
+  batch = 0;
+  /** When something was sent again, and after what end of its connection. */
+  resends: { at: number; end: End }[] = [];
   /** How often each request was sent. */
   sent = new Map<string, number>();
   answered = new Set<string>();
@@ -132,9 +137,8 @@ export class Network implements World {
     });
     this.timers.add(timer);
     return () => {
-      if (this.timers.delete(timer)) {
-        this.#due.splice(this.#due.indexOf(timer), 1);
-      }
+      assert(this.timers.delete(timer), "what is cancelled is over");
+      this.#due.splice(this.#due.indexOf(timer), 1);
     };
   }
 
@@ -246,6 +250,8 @@ export class Network implements World {
     const owes = this.owed !== undefined && this.script.rate !== null;
     assert(!(isNew && this.noNew && !owes), `${request} was sent too late`);
     this.sent.set(request, (this.sent.get(request) ?? 0) + 1);
+    if (isNew) return;
+    this.resends.push({ at: this.#now, end: this.ends.get(request)!.at(-1)! });
   }
 
   /** When a request was due: at its place in the rate, or when it was sent. */

@@ -171,6 +171,9 @@ async function simulate(schedule: Schedule): Promise<void> {
       invalid: report.invalid,
       overtaken: report.overtaken,
       opened: report.connections + report.reconnects,
+      inFlight: report.inFlight,
+      batch: report.batch,
+      gaveUp: report.gaveUp,
     },
     {
       sent: network.sent.size,
@@ -179,6 +182,9 @@ async function simulate(schedule: Schedule): Promise<void> {
       invalid: network.invalid,
       overtaken: network.overtaken.size,
       opened: network.opened,
+      inFlight: network.inFlight,
+      batch: network.batch,
+      gaveUp: notices.length + (gaveUp ? 1 : 0),
     },
   );
   assertEquals(
@@ -275,6 +281,13 @@ function checkIntervals(
     answered += interval.answered;
   });
   assertEquals(answered, network.answered.size);
+  const resent = intervals.reduce((sum, { resent }) => sum + resent, 0);
+  // What is at the very end, and nothing else, is in no interval.
+  const [atLeast, atMost] = [
+    network.resends.filter(({ at, end }) => end === "resent" && at < endedAt),
+    network.resends.filter(({ end }) => end !== "lost"),
+  ].map(({ length }) => length);
+  assert(resent >= atLeast && resent <= atMost, `${resent} resent`);
 }
 
 /** The report tells when connections broke, and what that did to the requests. */
@@ -316,40 +329,4 @@ test(`a run ends and its report is the truth, in ${SCHEDULES} schedules of what 
   await fc.assert(fc.asyncProperty(schedules, simulate), {
     numRuns: SCHEDULES,
   });
-});
-
-test("--rate sends each request when it is due, where nothing is in the way", async () => {
-  const honest: Peer = {
-    ...{ opening: "accept", greeting: false, latency: 20, acts: ["answer"] },
-    ...{ cut: null, answersClose: true },
-  };
-  const texts = Array.from({ length: 30 }, (_, i) => `Message ${i + 1}`);
-  const options = { count: 30, connections: 3, window: 10, rate: 20 };
-  const network = new Network({
-    ...{
-      peers: [honest],
-      texts,
-      window: 10,
-      lines: false,
-      unordered: false,
-      timeout: 3000,
-    },
-    ...{ rate: 20, duration: null, step: 0 },
-  });
-  const run = new Run(
-    { ...parseFlags(clientCommand, []), ...options },
-    { onResponse() {}, onGivenUp() {} },
-    network,
-  );
-  let over = false;
-  run.start().then(() => over = true);
-  while (!over) {
-    network.step();
-    await Promise.resolve();
-  }
-  assertEquals(network.sentAt.size, 30);
-  for (const [request, at] of network.sentAt) {
-    const late = at - network.due(request);
-    assert(late >= 0 && late < 1, `${request} was ${late} ms late`);
-  }
 });
