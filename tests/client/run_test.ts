@@ -221,7 +221,7 @@ test("Run fails when the last connection gives up, with its reason", async () =>
   });
   assertEquals(outcome.stopped, false);
   assert(outcome.failure?.includes("404"));
-  assertEquals(told.map(([what]: any) => what), ["given up"]);
+  assertEquals((told as string[][]).map(([what]) => what), ["given up"]);
   assertEquals([report.gaveUp, report.missing, report.seconds], [2, 10, 0]);
   assertEquals(report.startedAt, null);
 });
