@@ -172,11 +172,26 @@ export function withHeldGate(
   });
 }
 
-/** Files that the page's server has not got, or only once something is released. */
-interface Absent {
+/** What the page is served otherwise than it is. */
+interface Changes {
+  /** Files that there are not. */
   missing?: RegExp;
+  /** Files that come only once something is released. */
   late?: RegExp;
   released?: Promise<void>;
+  /** The requests of a run, for what 10,000 show no better. */
+  count?: number;
+}
+
+/** The page's files, with so many requests in a run. */
+async function assetsWith(count: number): ReturnType<typeof loadAssets> {
+  const assets = await loadAssets();
+  const { body, headers } = assets.get("/many.js")!;
+  const [before, after] = new TextDecoder().decode(body)
+    .split("const COUNT = 10_000;");
+  const changed = `${before}const COUNT = ${count};${after}`;
+  const bytes = new TextEncoder().encode(changed);
+  return new Map([...assets, ["/many.js", { body: bytes, headers }]]);
 }
 
 type Answer = string | Uint8Array<ArrayBuffer>;
@@ -188,9 +203,9 @@ export async function withAnswers(
     request: string,
   ) => Answer | Answer[] | Promise<string>,
   steps: (tab: Tab) => Promise<void>,
-  { missing, late, released }: Absent = {},
+  { missing, late, released, count = 10_000 }: Changes = {},
 ) {
-  const assets = await loadAssets();
+  const assets = await assetsWith(count);
   await using server = Deno.serve({
     hostname: "127.0.0.1",
     port: 0,
