@@ -187,7 +187,7 @@ async function overflow(peer: Peer, server: Server): Promise<void> {
 }
 
 test("a peer that does not read is over after five seconds, and told when it reads", () =>
-  withClock({ maxBacklog: 1024 }, async (clock, _, server) => {
+  withClock({ maxBacklog: 1024 }, async (clock, ws, server) => {
     using peer = await Peer.open(server);
     await overflow(peer, server);
     await clock.pass(4900);
@@ -195,15 +195,38 @@ test("a peer that does not read is over after five seconds, and told when it rea
     await clock.pass(300);
     const { metrics } = server;
     assertEquals([metrics.open, metrics.closes(1008)], [0, 1]);
+    assertEquals(await admitted(ws), 503, "for what it holds");
     // It may send as much as it did not read.
     await peer.send(...new Array(2000).fill("y"));
     assertEquals(await peer.isOpen(), metrics.requests);
     await clock.pass(600);
+    assertEquals(await admitted(ws), 101);
     const why = "too many responses wait to be read (--max-backlog)";
     assertEquals(await peer.read(), { texts: 0, end: `1008 ${why}` });
     await peer.close();
-    assertEquals([metrics.open, metrics.closes(1008)], [0, 1]);
+    assertEquals(metrics.closes(1008), 1);
   }));
+
+test("a fault keeps its code, though its peer does not read", () =>
+  withClock({ idleTimeout: 2000 }, async (clock, _, server) => {
+    using peer = await Peer.open(server);
+    await peer.send(...new Array(3000).fill("x".repeat(4000)), encode("x"));
+    await clock.pass(6000);
+    assertEquals([server.metrics.open, server.metrics.closes(1003)], [0, 1]);
+  }));
+
+test("a fault keeps its code when the server shuts down", async () => {
+  using clock = new Clock();
+  const server = await startServer({ ...NO_PINGS, grace: 600_000 });
+  using peer = await Peer.open(server);
+  await peer.send(encode("x"));
+  const [stopped] = await shutDown(server, clock);
+  await clock.pass(1000);
+  assertEquals((await peer.read()).end.slice(0, 4), "1003");
+  await peer.close();
+  await stopped;
+  assertEquals(server.metrics.closes(1003), 1);
+});
 
 test("a peer that reads nothing for --idle-timeout is closed with 1008", () =>
   withClock({ idleTimeout: 60_000 }, async (clock, _, server) => {

@@ -1,5 +1,5 @@
-// Peers that take their time for the opening handshake, by a clock that the test moves
-// on.
+// A connection from its opening on, by a socket that does what the test wants, when it
+// wants it.
 
 import { assert, assertEquals } from "@std/assert";
 import { Backlog } from "../../lib/server/backlog.ts";
@@ -9,10 +9,21 @@ import { Metrics } from "../../lib/server/metrics.ts";
 import { pureTest as test } from "../../harness/tests.ts";
 import { Clock } from "./_clock.ts";
 
+/** Notices, and what was done so far, of which they are a part. */
+function record() {
+  const done: string[] = [];
+  const notices = new Notices("text", {
+    write(bytes) {
+      done.push(...new TextDecoder().decode(bytes).trimEnd().split("\n"));
+      return Promise.resolve(bytes.length);
+    },
+  });
+  return { done, notices };
+}
+
 /** A connection whose handshake takes as long as a test wants, which Deno's does not:
  * a socket without an end, on which nothing was opened yet. */
-function halfOpen(mayBeLate = () => true) {
-  const done: string[] = [];
+function halfOpen(mayBeLate = () => true, { done, notices } = record()) {
   const socket = {
     bufferedAmount: 0,
     readyState: WebSocket.OPEN,
@@ -21,12 +32,6 @@ function halfOpen(mayBeLate = () => true) {
   } as unknown as WebSocket;
   const metrics = new Metrics();
   metrics.accept(1);
-  const notices = new Notices("text", {
-    write(bytes) {
-      done.push(new TextDecoder().decode(bytes).trimEnd());
-      return Promise.resolve(bytes.length);
-    },
-  });
   const connection = new Connection(
     {
       options: { maxMessage: 1 },
@@ -75,6 +80,22 @@ test("a peer that opens while the server shuts down is told so", async () => {
   await clock.pass(5000);
   assertEquals(done, ["sent a", "closed 1001", "ended"]);
   assertEquals([metrics.open, metrics.closes(1001)], [0, 1]);
+  assertEquals(clock.timers, 0);
+});
+
+test("a peer that leaves is closed and over when the server stops, once", async () => {
+  for (const closing of [false, true]) {
+    using clock = new Clock();
+    const { connection, socket, metrics, done } = halfOpen();
+    socket.onopen?.(new Event("open"));
+    connection.drain(600_000);
+    if (closing) await clock.pass(1000);
+    assertEquals([metrics.open, done], [1, closing ? ["closed 1001"] : []]);
+    connection[Symbol.dispose]();
+    assertEquals(done, ["closed 1001", "ended"]);
+    assertEquals([metrics.open, metrics.closes(1001)], [0, 1]);
+    assertEquals(clock.timers, 0);
+  }
 });
 
 test("an error ends a handshake, and nothing later", async () => {
@@ -89,6 +110,51 @@ test("an error ends a handshake, and nothing later", async () => {
     assert(event.defaultPrevented);
     assertEquals(metrics.open, opens ? 1 : 0);
   }
+});
+
+test("an end without a close frame is told, by its code and once", async () => {
+  using clock = new Clock();
+  const all = record();
+  await using _ = all.notices;
+  const ends: CloseEventInit[] = [
+    { reason: "broken" },
+    {}, // counted with the one before
+    { code: 1011 },
+  ];
+  for (const end of ends) {
+    const { socket } = halfOpen(() => true, all);
+    socket.onopen?.(new Event("open"));
+    socket.onclose?.(new CloseEvent("close", end));
+    socket.onclose?.(new CloseEvent("close", end));
+  }
+  await clock.pass(60_000);
+  const line = (code: number, why: string) =>
+    `ws-random: 1 connection closed with ${code}, from a peer: ${why}`;
+  const nothing = "it ended without a closing handshake";
+  assertEquals(all.done.filter((text) => text !== "ended"), [
+    line(1006, "broken"),
+    line(1011, nothing),
+    line(1006, nothing),
+  ]);
+});
+
+test("a peer at fault is told once, when it is over", async () => {
+  using clock = new Clock();
+  const { socket, metrics, notices, done } = halfOpen();
+  await using _ = notices;
+  socket.onopen?.(new Event("open"));
+  const data = new ArrayBuffer(1);
+  socket.onmessage?.(new MessageEvent("message", { data }));
+  await clock.pass(1000);
+  assertEquals(done, ["closed 1003"]);
+  socket.onclose?.(new CloseEvent("close", { code: 1005 }));
+  await clock.pass(60_000);
+  assertEquals(done.slice(1).toSorted(), [
+    "ended",
+    "ws-random: 1 connection closed with 1003, from a peer: " +
+    "binary data; text messages only",
+  ]);
+  assertEquals([metrics.open, metrics.closes(1003)], [0, 1]);
 });
 
 test("a peer is not taken for gone while this process was too busy to see it", async () => {
