@@ -228,7 +228,6 @@ export class Connection {
 
   #close(leaving: Leaving): void {
     this.#state = "closing";
-    this.#stopWaiting();
     this.#shared.backlog.close(this.#outbox);
     this.#socket.close(leaving.code, leaving.reason);
     if (this.#over) this.#left(leaving);
