@@ -26,6 +26,7 @@ import {
   TEXT,
   withServer,
 } from "../../harness/helpers.ts";
+import { Clock } from "./_clock.ts";
 
 /** Requests that HTTP/2 allows on a connection, by Deno's default. */
 const STREAMS = 200;
@@ -152,6 +153,58 @@ test("an exception is answered with 500, and told with its place", async () => {
     lines[0],
     /^ws-random: 1 request answered with 500: Error: a fault of the test at .*listen_test/,
   );
+});
+
+test("a listener whose server ends listens again, until it is shut down", async () => {
+  using clock = new Clock();
+  using own = new DisposableStack();
+  const { serve } = Deno;
+  own.defer(() => Object.assign(Deno, { serve }));
+  /** The servers that were started, and what makes each end. */
+  const servers: [Deno.HttpServer, end: (error: Error) => void][] = [];
+  const start = (...args: Parameters<typeof serve>) => {
+    const server = serve(...args);
+    const { promise, reject } = Promise.withResolvers<void>();
+    servers.push([server, reject]);
+    return {
+      addr: server.addr,
+      finished: promise,
+      shutdown: () => server.shutdown(),
+    };
+  };
+  Object.assign(Deno, { serve: start });
+
+  const { listener, notices, lines } = listen({});
+  await using _ = notices;
+  const { port } = listener.address;
+  servers[0][1](new Error("no descriptors"));
+  await clock.pass(1);
+  assertEquals(lines, [
+    "ws-random: cannot take connections: no descriptors; trying again; for " +
+    "more file descriptors raise `ulimit -n`\n",
+  ]);
+  await clock.pass(1000);
+  assertEquals(servers.length, 1, "the port is still taken");
+  await servers[0][0].shutdown();
+  await clock.pass(1000);
+  assertEquals(servers.length, 2);
+  const { status, body } = await fetch(`http://127.0.0.1:${port}/`);
+  await body?.cancel();
+  assertEquals(status, 200);
+
+  servers[1][1](new Error("no descriptors, again"));
+  await clock.pass(1);
+  await listener.shutdown();
+  await clock.pass(1000);
+  assertEquals(servers.length, 2);
+});
+
+test("what ends a listener that is shut down is not told", async () => {
+  using clock = new Clock();
+  const { listener, lines } = listen({});
+  await listener.shutdown();
+  await clock.pass(1000);
+  assertEquals([lines, clock.timers], [[], 0]);
 });
 
 test("a port that is taken is refused, and one that is free is not", async () => {

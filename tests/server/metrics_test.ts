@@ -102,6 +102,9 @@ pureTest(
     for (const line of String(metrics).split("\n")) {
       const [, name] = /^# TYPE (\w+) (?:counter|gauge)$/.exec(line) ?? [];
       if (name) family = name;
+      if (line.startsWith("# HELP")) {
+        assertMatch(line, /^# HELP \w+ [A-Z1].*\.$/);
+      }
       if (line.startsWith("#")) continue;
       assertMatch(line, new RegExp(`^${family}(\\{[^}]*\\})? [0-9.]+$`));
       samples.push(line.split(" ")[0]);
