@@ -17,6 +17,56 @@ test("the histogram draws 100 bars within the width", () => {
   assertMatch(histogram(counts, 106), /^50\.5 │.*┈/m);
 });
 
+test("the histogram marks the highest bar and the level of uniform numbers", () => {
+  const counts = [0, 4, 8, 16, 32, 64, 1, 2, 3, 12, 5, 40, 20];
+  assertEquals(histogram(counts, 80).split("\n"), [
+    "  64 │     █       ",
+    "     │     █       ",
+    "     │     █       ",
+    "     │     █     █ ",
+    "     │    ██     █ ",
+    "     │    ██     █▄",
+    "15.9 │┈┈┈███┈┈┈▄┈██",
+    "     │ ▄████▁▂▃█▅██",
+    "     └─────────┴──┴",
+    "              10 13",
+  ]);
+  assertEquals(histogram(counts, 15).split("\n"), [
+    "  64 │     █    ",
+    "     │     █    ",
+    "     │     █    ",
+    "     │     █    ",
+    "     │    ██    ",
+    "     │    ██    ",
+    "15.9 │┈┈┈███┈┈┈▄",
+    "     │ ▄████▁▂▃█",
+    "     └─────────┴",
+    "              10",
+    "  64 │   ",
+    "     │   ",
+    "     │   ",
+    "     │ █ ",
+    "     │ █ ",
+    "     │ █▄",
+    "15.9 │┈██",
+    "     │▅██",
+    "     └──┴",
+    "       13",
+  ]);
+});
+
+test("the histogram has as few bands as the width allows", () => {
+  const bands = (bars: number, width: number) =>
+    histogram(new Array(bars).fill(3), width).split("└").length - 1;
+  assertEquals([bands(20, 23), bands(20, 22)], [1, 2]);
+  assertEquals([bands(100, 103), bands(100, 102)], [1, 2]);
+  assertEquals([bands(40, 33), bands(40, 3)], [2, 4]);
+  // A label takes its columns from them.
+  const thousands = new Array(20).fill(1000);
+  assertEquals(histogram(thousands, 26).split("└").length, 2);
+  assertEquals(histogram(thousands, 25).split("└").length, 3);
+});
+
 test("the histogram of nothing is empty, not broken", () => {
   assertEquals(/[▁-█]|NaN/.test(histogram(new Array(100).fill(0), 80)), false);
 });
@@ -47,4 +97,19 @@ test("the latencies' histogram has bars of 1, 2, 5, 10 up to the longest", () =>
     " to 10 ms │████████ 4",
   ]);
   assertEquals(latencyHistogram([], 80), "");
+  const wide = [
+    { milliseconds: 20, count: 9 },
+    { milliseconds: 300, count: 16 },
+    { milliseconds: 1000, count: 13 },
+  ];
+  assertEquals(latencyHistogram(wide, 23).split("\n"), [
+    "  to 20 ms │████▌ 9",
+    "  to 50 ms │ 0",
+    " to 100 ms │ 0",
+    " to 200 ms │ 0",
+    " to 500 ms │████████ 16",
+    "to 1000 ms │██████▌ 13",
+  ]);
+  const [tiny] = wide;
+  assertEquals(latencyHistogram([tiny], 2), "to 20 ms │█ 9");
 });

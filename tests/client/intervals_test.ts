@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { IntervalCounter, intervalRow } from "../../lib/client/intervals.ts";
 import { pureTest as test } from "../../harness/tests.ts";
 
@@ -22,6 +22,8 @@ test("intervalRow() is aligned under a header every 20 rows", () => {
   for (let i = 0; i < 45_000; i++) counter.answered(i / 100);
   const busy = counter.end(1500, 60_000, 1234);
   const idle = counter.end(86_400_000, 0, 1234);
+  counter.answered(1);
+  const last = counter.end(86_400_500, 1, 1234);
   const [header, row] = intervalRow(busy, 20).split("\n");
   assertEquals(
     [header, row, intervalRow(idle, 21)],
@@ -32,4 +34,5 @@ test("intervalRow() is aligned under a header every 20 rows", () => {
     ],
   );
   assert(header.length <= 80);
+  assertMatch(intervalRow(last, 22), /^ *86400\.0-86400\.5 +1 +2 /);
 });

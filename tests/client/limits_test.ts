@@ -38,6 +38,8 @@ test("addLimit() says what is wrong", () => {
     ["p98>5", /^is not a limit like p99>50ms; it can be of p50, .*, rate$/],
     ["p99", /^is not a limit like/],
     ["p99=5", /^is not a limit like/],
+    ["-p99>5", /^is not a limit like/],
+    ["p99>5 or so", /^is not a limit like/],
     ["constructor>5", /^is not a limit like/],
     ["p99>fast", /^is no limit: fast is not a time from 0s to 24h, like/],
     ["resent>2s", /^is no limit: 2s is not a number from 0 to/],
