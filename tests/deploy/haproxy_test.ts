@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { missing, ROOT, run } from "../../harness/process.ts";
+import { encode, RawSocket } from "../../harness/sockets.ts";
 import { eventually, next, testIf } from "../../harness/helpers.ts";
 import { testProxy, testSilence } from "./_every_proxy.ts";
 import { load, type Proxy, withProxy } from "./_proxy.ts";
@@ -69,6 +70,13 @@ test("HAProxy can limit the connections of one address", () =>
     change: (config) =>
       config.replace(/#(?=stick-table|tcp-request)/g, "")
         .replace("gt 100", "gt 2"),
+  }));
+
+test("HAProxy speaks no HTTP/2 in cleartext", () =>
+  withProxy(HAPROXY, async ({ port }) => {
+    using socket = await RawSocket.connect(port);
+    await socket.write(encode("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"));
+    assertEquals(await socket.read(8), encode("HTTP/1.1"));
   }));
 
 test("what follows HAProxy's global section fits into Debian's own file", async () => {
