@@ -520,4 +520,16 @@ export const EQUAL: Record<
       "a timer of no time connects as well",
     ],
   ],
+  "lib/client/proxy.ts": [
+    [
+      'const host = url.hostname.replace(/^\\[(.*)\\]$/, "$1");',
+      "/^\\[(.*)\\]$/ -> /\\[(.*)\\]$/",
+      "a bracket is at the ends of a host or nowhere",
+    ],
+    [
+      'const host = url.hostname.replace(/^\\[(.*)\\]$/, "$1");',
+      "/^\\[(.*)\\]$/ -> /^\\[(.*)\\]/",
+      "a bracket is at the ends of a host or nowhere",
+    ],
+  ],
 };

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Output } from "../../lib/client/output.ts";
+import { Clock } from "../server/_clock.ts";
 import { pureTest as test } from "../../harness/tests.ts";
 
 /** A slow sink that keeps what is written. */
@@ -59,6 +60,57 @@ test("Output says when too much waits for a slow reader, and when none does", as
   await output.flush();
   assertEquals(events, ["full", "empty"]);
   assertEquals(slow.text.length, 20_000 * 101);
+  output.line("x");
+  await output.flush();
+  assertEquals(events, ["full", "empty"]);
+  for (let i = 0; i < 20_000; i++) output.line("x".repeat(100));
+  await output.flush();
+  assertEquals(events, ["full", "empty", "full", "empty"]);
+});
+
+test("Output gathers lines for 20 ms, up to 16 KiB", async () => {
+  using clock = new Clock();
+  const writes: number[] = [];
+  const all = sink(({ length }) => {
+    writes.push(length);
+    return length;
+  });
+  const output = new Output(all, SILENT);
+  for (let times = 1; times <= 2; times++) {
+    for (const line of "abc") output.line(line);
+    assertEquals(clock.timers, 1);
+    await clock.pass(19);
+    assertEquals(writes.length, times - 1);
+    await clock.pass(1);
+    assertEquals(all.text, "a\nb\nc\n".repeat(times));
+  }
+  writes.length = 0;
+  output.line("x".repeat(2 ** 14 - 2));
+  assertEquals([writes, clock.timers], [[], 1]);
+  await output.flush();
+  assertEquals([writes, clock.timers], [[2 ** 14 - 1], 0]);
+  output.line("x".repeat(2 ** 14 - 1));
+  assertEquals(writes.at(-1), 2 ** 14);
+  await output.flush();
+});
+
+test("Output is full when a mebibyte waits", async () => {
+  const reader = Promise.withResolvers<void>();
+  const slow = sink(async ({ length }) => {
+    await reader.promise;
+    return length;
+  });
+  let full = 0;
+  const output = new Output(slow, { ...SILENT, onFull: () => full++ });
+  output.line("x".repeat(2 ** 14)); // is being written
+  output.line("x".repeat(2 ** 20 - 2));
+  assertEquals(full, 0);
+  output.line("");
+  assertEquals(full, 1);
+  output.line("x".repeat(2 ** 20)); // says so once
+  assertEquals(full, 1);
+  reader.resolve();
+  await output.flush();
 });
 
 test("Output tells of a sink that fails once, and drops what follows", async () => {
@@ -69,7 +121,9 @@ test("Output tells of a sink that fails once, and drops what follows", async () 
     onBroken: () => told++,
   });
   output.line("a");
-  await output.flush();
+  const written = output.flush();
+  output.line("waits");
+  await written;
   output.line("b");
   await output.flush();
   assertEquals([told, output.broken?.message, full.text], [1, "no space", ""]);

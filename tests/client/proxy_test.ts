@@ -135,6 +135,63 @@ test("a proxy that wants a password or cannot connect is told", async () => {
   }
 });
 
+test("proxyFor() finds the variable of a URL, and exempts this machine", async () => {
+  const script = `
+    import { proxyFor } from "./lib/client/proxy.ts";
+    const cases = JSON.parse(Deno.args[0]);
+    console.log(JSON.stringify(cases.map(([url, variables]) => {
+      for (const name of NAMES) Deno.env.delete(name);
+      for (const [name, value] of Object.entries(variables)) {
+        Deno.env.set(name, value);
+      }
+      const proxy = proxyFor(new URL(url)) ?? null;
+      return [proxy, Deno.env.get("NO_PROXY") ?? null];
+    })));
+    Deno.permissions.revokeSync({ name: "env" });
+    console.log(proxyFor(new URL("ws://a/")), proxyFor(new URL("ws://[::1]/")));
+  `;
+  const names = ["ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
+  const NAMES = JSON.stringify(names.flatMap((n) => [n, n.toLowerCase()]));
+  type Case = [
+    url: string,
+    variables: Record<string, string>,
+    proxy: string | null,
+    exempt: string | null,
+  ];
+  const cases: Case[] = [
+    ["ws://a/", {}, null, null],
+    ["ws://a/", { HTTP_PROXY: "http://b" }, "http://b ($HTTP_PROXY)", null],
+    ["ws://a/", { http_proxy: "http://b" }, "http://b ($http_proxy)", null],
+    ["ws://a/", { HTTPS_PROXY: "http://b" }, null, null],
+    ["wss://a/", { HTTPS_PROXY: "http://b" }, "http://b ($HTTPS_PROXY)", null],
+    ["wss://a/", { HTTP_PROXY: "http://b" }, null, null],
+    [
+      "ws://a/",
+      { ALL_PROXY: "http://me:x@c", HTTP_PROXY: "http://b" },
+      "http://me:***@c ($ALL_PROXY)",
+      null,
+    ],
+    ["ws://a/", { ALL_PROXY: "http://b", NO_PROXY: "a" }, null, "a"],
+    [
+      "ws://[fe80::1]/",
+      { ALL_PROXY: "b", NO_PROXY: "fe80::1" },
+      null,
+      "fe80::1",
+    ],
+    ["ws://127.0.0.1/", { ALL_PROXY: "http://b" }, null, "127.0.0.1"],
+    ["ws://[::1]:80/", { NO_PROXY: "a" }, null, "a,::1"],
+  ];
+  const { stdout, stderr } = await run([
+    ...[Deno.execPath(), "eval", "--no-check", "--no-lock"],
+    script.replace("NAMES", NAMES),
+    JSON.stringify(cases.map(([url, variables]) => [url, variables])),
+  ]);
+  assertEquals(stderr, "");
+  const [told, without] = stdout.trim().split("\n");
+  assertEquals(JSON.parse(told), cases.map(([, , ...result]) => result));
+  assertEquals(without, "undefined undefined"); // may not look
+});
+
 pureTest("isExempt() reads NO_PROXY as Deno does", () => {
   const cases: [string, string, boolean][] = [
     ["example.com", "example.com", true],

@@ -22,6 +22,36 @@ import {
   withServer,
 } from "../../harness/helpers.ts";
 
+test("isScreen() is true of a terminal that is not dumb, columns() its width", async () => {
+  const script = `
+    import { columns, isScreen } from "./lib/client/terminal.ts";
+    const terminal = (is) => ({ isTerminal: () => is });
+    const widths = [() => { throw new Error(); }, 0, 123].map((width) => {
+      Deno.consoleSize = width.call ? width : () => ({ columns: width });
+      return columns();
+    });
+    const both = () => [isScreen(terminal(true)), isScreen(terminal(false))];
+    const granted = both();
+    Deno.permissions.revokeSync({ name: "env" });
+    console.log(JSON.stringify([granted, both(), widths]));
+  `;
+  const told = async (TERM: string) => {
+    const command = [
+      Deno.execPath(),
+      "eval",
+      "--no-check",
+      "--no-lock",
+      script,
+    ];
+    const { stdout, stderr } = await run(command, { env: { TERM } });
+    return JSON.parse(stdout || stderr);
+  };
+  const [usual, dumb] = await Promise.all([told("xterm"), told("dumb")]);
+  const widths = [80, 80, 123];
+  assertEquals(usual, [[true, false], [true, false], widths]);
+  assertEquals(dumb, [[false, false], [true, false], widths]); // it may not ask
+});
+
 test("Ctrl-C ends the client with the report so far and 130", () =>
   withServer({}, async (url) => {
     await using client = new Process([
