@@ -22,7 +22,7 @@ export class InFlight {
   #unordered: boolean;
 
   /** @param unordered Whether those that were passed are not lost for that. */
-  constructor(most: number, unordered = false) {
+  constructor(most: number, unordered: boolean) {
     this.#unordered = unordered;
     this.#indices = new Uint32Array(most);
     this.#due = new Float64Array(most);

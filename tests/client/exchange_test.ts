@@ -46,6 +46,10 @@ test("Exchange.next() sends up to the window, and again as responses come", () =
   for (const i of [1, 2]) exchange.receive(`Message ${i} 7`, 1001);
   assertEquals(send(), ["Message 4"]);
   assertEquals([counters.inFlight, exchange.oldest], [3, 2]);
+  const passed = begun({ window: 3 });
+  passed.send();
+  passed.exchange.receive("Message 2 7", 1001); // Message 1 waits still
+  assertEquals(passed.send(), ["Message 4"]);
 });
 
 test("Exchange.next() puts as many lines in a message as there may be", () => {
@@ -78,6 +82,8 @@ test("Exchange.next() sends what was given back first, as due as it was", () => 
   exchange.receive("Message 1 7", 1250);
   assertEquals(exchange.firstDue, 1100);
   assertEquals(counters.times.latencies.percentiles().max, 250);
+  exchange.receive("Message 3 7", 1250); // and the second was passed
+  assertEquals(exchange.firstDue, 1100);
 
   const unpaced = begun({ window: 1 });
   unpaced.send(1300);
@@ -212,10 +218,15 @@ test("Exchange.end() tells what is lost: what was passed, and what waited since 
     exchange.mark();
     send(1001, 4);
     exchange.receive("Message 2 7", 1002);
-    return exchange.end(silent).map(({ index, lost }) => [index, lost]);
+    const ended = exchange.end(silent);
+    assertEquals([exchange.oldest, exchange.end(silent)], [undefined, []]);
+    return ended.map(({ index, lost }) => [index, lost]);
   };
   assertEquals(ended(false), [[0, true], [2, false], [3, false]]);
   assertEquals(ended(true), [[0, true], [2, true], [3, false]]);
   assertEquals(ended(false, true), [[0, false], [2, false], [3, false]]);
   assertEquals(ended(true, true), [[0, true], [2, true], [3, false]]);
+  const { exchange, send } = begun();
+  send(1000, 1); // and no mark
+  assertEquals(exchange.end(true)[0].lost, false);
 });
