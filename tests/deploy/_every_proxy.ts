@@ -242,8 +242,12 @@ async function endsTls(proxy: Proxy): Promise<void> {
           hostname: "127.0.0.1",
           port,
           caCerts,
+          alpnProtocols: ["h2", "http/1.1"],
         });
         using socket = new RawSocket(connection);
+        // The proxy would hold each request whose answer its peer does not take.
+        const { alpnProtocol } = await connection.handshake();
+        assertNotEquals(alpnProtocol, "h2");
         const origin = { Host: own, Origin: `${scheme}://${own}` };
         const headers = { ...HANDSHAKE, ...origin };
         assertEquals((await socket.request("GET /ws", headers)).status, status);
