@@ -9,6 +9,10 @@ import { eventually, test, TEXT } from "../../harness/helpers.ts";
 /** From one check of a server to the next, in milliseconds. */
 const CHECK_MS = 100;
 
+/** From one new connection to the next, in milliseconds: more than ten in the time of
+ * a check. */
+const PAUSE_MS = 5;
+
 /** Thirty checks, so that each server is seen to be not ready while it listens, on a
  * busy machine, too. */
 const DRAIN_DELAY = "--drain-delay=3s";
@@ -102,6 +106,7 @@ test("--drain-delay: a rolling restart loses no handshake", async () => {
       const result = await isAnswered(balancer.port).catch((error) => error);
       if (result === true) answered++;
       else lost.push(result);
+      await delay(PAUSE_MS);
     }
   })();
   for (const each of servers) {
