@@ -114,7 +114,7 @@ test("a peer that dies during a drain is counted as ended without a close frame"
 });
 
 test("SIGTERM right after the line that it listens is a shutdown like any other", async () => {
-  for (let round = 0; round < 20; round++) {
+  for (let round = 0; round < 8; round++) {
     await using server = new Process([...task("server"), "--port=0"]);
     await server.until(/^Listening/); // not even the whole line
     server.kill("SIGTERM");

@@ -16,7 +16,7 @@ import {
 } from "../../harness/helpers.ts";
 import { PolitePeer, quietMs } from "./_polite.ts";
 
-const PEERS = 400;
+const PEERS = 200;
 const SEED = NO_PERMISSIONS
   ? 0
   : Number(Deno.env.get("PEERS_SEED") ?? Date.now() % 1_000_000);
