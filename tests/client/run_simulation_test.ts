@@ -12,7 +12,7 @@ import type { Peer } from "./_simulated_connection.ts";
 import { Network } from "./_simulated_network.ts";
 import { pureTest as test } from "../../harness/tests.ts";
 
-const SCHEDULES = 10_000;
+const SCHEDULES = 5000;
 /** More than the longest run takes; beyond that it hangs. */
 const MOST_STEPS = 20_000;
 /** For the closing handshakes, in milliseconds. */
