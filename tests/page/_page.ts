@@ -298,6 +298,19 @@ export function type(tab: Tab, request: string): Promise<void> {
   }, request);
 }
 
+/** Sets the page's clock so that what it would do after ten seconds it does after so
+ * many milliseconds. */
+export function shortenTenSeconds(tab: Tab, to: number): Promise<void> {
+  return tab.evaluate((to) => {
+    const wait = setTimeout;
+    globalThis.setTimeout = ((run: () => void, milliseconds: number) =>
+      wait(
+        run,
+        milliseconds === 10_000 ? Number(to) : milliseconds,
+      )) as typeof wait;
+  }, String(to));
+}
+
 /** Presses the other button by its `click()`, which is no part of a double click. */
 export function clickMany(tab: Tab): Promise<void> {
   return tab.evaluate(() => document.getElementById("many")!.click());

@@ -10,6 +10,7 @@ import {
   clickMany,
   press,
   sendAll,
+  shortenTenSeconds,
   showsText,
   status,
   testIn,
@@ -35,7 +36,6 @@ testIn(
       await visit(first.url, async (tab) => {
         await status(tab, "connected");
         await press(tab);
-        await sendAll(tab);
         server.kill("SIGKILL");
         await status(tab, "offline");
         assertEquals(await text(tab, "#status"), "offline, retrying");
@@ -157,6 +157,7 @@ testIn(
     await using _ = server;
     await visit(url, async (tab) => {
       await status(tab, "connected");
+      await shortenTenSeconds(tab, 1000);
       server.kill("SIGSTOP");
       await clickMany(tab);
       await showsText(tab, "#verdict", "Waiting for answers …");
