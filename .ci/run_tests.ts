@@ -1,6 +1,7 @@
 /**
  * `deno task test`: runs the tests by the command that the task gives, in groups:
- * first those that can share the machine, last those that need it for themselves.
+ * first those that can share the machine, those that take longest before the others,
+ * last those that need it for themselves.
  * `--record` writes how long each file took into CONTRIBUTING.md; all else is for
  * `deno test`, and files or folders choose.
  *
@@ -8,16 +9,12 @@
  */
 
 /** Which files run when, and how many at a time: each is in the first group that
- * takes it. On two cores, what waits for processes can share them with others;
- * browsers and proxies under load would wait longer than any user does; and who
- * compares waits or times must be alone. */
+ * takes it. Who compares waits or times must be alone. On two cores three others use
+ * both, since most wait for something; with four a browser would wait longer than
+ * any user does. */
 const GROUPS = [
   { files: /^tests\/(server\/(flood|peers)_|linear_)/, jobs: 1 },
-  {
-    files: /^tests\/(page\/|deploy\/(caddy|container|haproxy|nginx)_)/,
-    jobs: 2,
-  },
-  { files: /./, jobs: 4 },
+  { files: /./, jobs: 3 },
 ];
 
 const FOLDER = ".cache/tests";
@@ -82,6 +79,12 @@ function readReport(xml: string): Counts {
   return counts;
 }
 
+/** How long each file took when that was last recorded, in seconds. */
+function recorded(): Map<string, number> {
+  const rows = Deno.readTextFileSync(PAGE).matchAll(/^ *(\d+\.\d) {2}(\S+)$/gm);
+  return new Map(Array.from(rows, ([, n, file]) => [file, Number(n)]));
+}
+
 /** Writes the seconds of each file between the two marks in the page. */
 async function record(inAll: number): Promise<void> {
   const seconds: Record<string, number> = {};
@@ -109,7 +112,9 @@ const command = Deno.args.slice(1, Deno.args.indexOf("--"));
 const given = Deno.args.slice(command.length + 2);
 const options = given.filter((arg) => arg !== "--record" && !exists(arg));
 const paths = given.filter((arg) => arg !== "--record" && exists(arg));
-let files = (paths.length > 0 ? paths : ["tests"]).flatMap(testFiles);
+const seconds = recorded();
+let files = (paths.length > 0 ? paths : ["tests"]).flatMap(testFiles)
+  .sort((a, b) => (seconds.get(b) ?? 0) - (seconds.get(a) ?? 0));
 const phases = GROUPS.map(({ files: pattern, jobs }) => {
   const mine = files.filter((file) => pattern.test(file));
   files = files.filter((file) => !mine.includes(file));
@@ -133,10 +138,10 @@ for (const { jobs, files } of phases) {
   }
 }
 const { passed, failed, ignored } = total;
-const seconds = Math.round((performance.now() - began) / 1000);
-if (given.includes("--record")) await record(seconds);
+const inAll = Math.round((performance.now() - began) / 1000);
+if (given.includes("--record")) await record(inAll);
 console.log(
   `${failed === 0 ? "ok" : "FAILED"} | ${passed} passed | ${failed} failed | ` +
-    `${ignored} not run (${seconds}s)`,
+    `${ignored} not run (${inAll}s)`,
 );
 Deno.exit(failed === 0 ? 0 : 1);
