@@ -248,7 +248,6 @@ export class Connection {
   }
 
   #vanished(): void {
-    this.#shared.backlog.end(this.#outbox, true);
     this.#end(CLOSE.ABNORMAL, "it did not complete its opening handshake");
   }
 
