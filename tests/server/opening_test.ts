@@ -58,6 +58,7 @@ test("a peer that does not open is over after five seconds, or one at shutdown",
     const { connection, metrics, notices, done } = halfOpen();
     await using _ = notices;
     if (drains) connection.drain(600_000);
+    assertEquals(clock.timers, 1);
     await clock.pass(milliseconds * 0.99);
     assertEquals([metrics.open, done], [1, []]);
     await clock.pass(milliseconds * 0.02);
@@ -155,6 +156,24 @@ test("a peer at fault is told once, when it is over", async () => {
     "binary data; text messages only",
   ]);
   assertEquals([metrics.open, metrics.closes(1003)], [0, 1]);
+});
+
+test("a peer at fault that reads when it is over is closed, and all is done", async () => {
+  using clock = new Clock();
+  const { socket, metrics, notices, done } = halfOpen();
+  await using _ = notices;
+  socket.onopen?.(new Event("open"));
+  Object.assign(socket, { bufferedAmount: 1000 });
+  for (const data of ["a", new ArrayBuffer(1)]) {
+    socket.onmessage?.(new MessageEvent("message", { data }));
+  }
+  await clock.pass(5000);
+  assertEquals([metrics.open, metrics.closes(1003)], [0, 1]);
+  assert(!done.includes("closed 1003") && !done.includes("ended"));
+  Object.assign(socket, { bufferedAmount: 0 });
+  await clock.pass(1000);
+  assert(done.includes("closed 1003") && done.includes("ended"));
+  assertEquals(metrics.open, 0);
 });
 
 test("a peer is not taken for gone while this process was too busy to see it", async () => {
