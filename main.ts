@@ -5,7 +5,7 @@
  */
 
 import { exitStatus, main as client, runClient } from "./client.ts";
-import { EXIT_OK, EXIT_USAGE, runCommand } from "./lib/cli/command.ts";
+import { EXIT_OK, EXIT_USAGE, runCommand, VERSION } from "./lib/cli/command.ts";
 import { closest, type Command, defaults } from "./lib/cli/flags.ts";
 import { mergeCommand, mergeReports, readReports } from "./lib/client/merge.ts";
 import { clientCommand, demoCommand } from "./lib/client/options.ts";
@@ -68,6 +68,11 @@ async function main([first, ...rest]: string[]): Promise<number> {
   if (first === "help" && commandOf(rest[0])) return main([rest[0], "--help"]);
   if (first === "--help" || first === "-h" || first === "help") {
     console.log(HELP);
+    return EXIT_OK;
+  }
+  // The server's own would ask for $PORT before.
+  if (first === "--version" || first === "-V") {
+    console.log(`ws-random ${VERSION}`);
     return EXIT_OK;
   }
   if (first === undefined) return server([]);

@@ -53,9 +53,11 @@ test("each command has a help of its own", async () => {
   }));
 });
 
-test("--version tells the version of deno.json", async () => {
-  const { code, stdout } = await alike(["--version"], ["-V"]);
-  assertEquals([code, stdout], [0, `ws-random ${config.version}\n`]);
+test("--version tells the version of deno.json, whatever $PORT is", async () => {
+  await Promise.all(["--version", "-V"].map(async (option) => {
+    const { code, stdout } = await main([option], { PORT: "many" });
+    assertEquals([code, stdout], [0, `ws-random ${config.version}\n`]);
+  }));
 });
 
 test("without a command it is the server", async () => {
