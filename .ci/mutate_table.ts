@@ -70,6 +70,11 @@ export const TESTS: Record<string, string[]> = {
     "tests/server/responses_test.ts",
     "tests/server/listen_test.ts",
   ],
+  "lib/client/options.ts": [
+    "tests/client/options_test.ts",
+    "tests/cli/help_test.ts",
+    "tests/cli/flags_test.ts",
+  ],
   "lib/client/in_flight.ts": ["tests/client/exchange_test.ts", SIMULATION],
   "lib/client/counters.ts": [
     "tests/client/report_test.ts",

@@ -94,18 +94,18 @@ const HANDSHAKE_ERRORS: [cause: RegExp, meaning: string, fatal: boolean][] = [
     true,
   ],
   [
-    /^tcp connect error: (Can.*t assign requested address.*)/,
+    /tcp connect error: (Can.*t assign requested address.*)/,
     "no TCP connection: no local port is left for another one ($1)",
     false,
   ],
   [
-    /^tcp connect error(?!: (?!Connection refused))/,
+    /tcp connect error(?!: (?!Connection refused))/,
     "no TCP connection (is the server running?)",
     false,
   ],
-  [/^tcp connect error: (.*)/, "no TCP connection: $1", false],
+  [/tcp connect error: (.*)/, "no TCP connection: $1", false],
   [
-    /^tcp open error(?!: (?!Too many open files))/,
+    /tcp open error(?!: (?!Too many open files))/,
     "no file descriptor is left for another connection (see ulimit -n)",
     false,
   ],

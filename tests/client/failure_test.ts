@@ -63,14 +63,21 @@ test("describeFailure() tells what may pass, for which another try is worth it",
   for (const [cause, message] of Object.entries(causes)) {
     assertEquals(handshake(cause), { message, fatal: false });
   }
-  const { fatal } = handshake("proxy authentication required");
-  assertEquals(fatal, true);
+  assertEquals(handshake("proxy authentication required"), {
+    message: "the proxy wants a user and a password: http://user:password@host",
+    fatal: true,
+  });
 });
 
 test("describeFailure() tells how an open connection ended", () => {
   const ends: [number, string, string][] = [
     [1000, "", "closed with 1000"],
     [1011, "because", "closed with 1011: because"],
+    [1002, "", "closed with 1002 (protocol error)"],
+    [1003, "", "closed with 1003 (unsupported data)"],
+    [1007, "why", "closed with 1007 (invalid payload data): why"],
+    [1008, "", "closed with 1008 (policy violation)"],
+    [1009, "", "closed with 1009 (message too big)"],
     [1011, "x".repeat(126), `closed with 1011: ${"x".repeat(124)}…`],
     [1006, "", "connection lost (1006, no close frame)"],
     [0, "", "connection lost (1006, no close frame)"],
@@ -78,10 +85,12 @@ test("describeFailure() tells how an open connection ended", () => {
   for (const [code, reason, message] of ends) {
     assertEquals(describeFailure(code, reason, "", true).message, message);
   }
-  assertEquals(
-    describeFailure(1006, "", "NetworkError: an Error: reset", true),
-    { message: "connection lost (1006, an Error: reset)", fatal: false },
-  );
+  for (const error of ["NetworkError: ", "Error: ", ""]) {
+    assertEquals(
+      describeFailure(1006, "", `${error}an Error: reset`, true),
+      { message: "connection lost (1006, an Error: reset)", fatal: false },
+    );
+  }
   for (const [code, policy] of [[1008, true], [1009, false]] as const) {
     assertEquals(describeFailure(code, "", "", true).policy, policy);
   }
@@ -189,6 +198,8 @@ test("describeFailure() says what a status may mean, and where a redirect leads"
     "401": "401 Unauthorized; see --header, or put user:password@ into the URL",
     "404": "404 Not Found; ws-random's endpoint is /ws",
     "426": "426 Upgrade Required; a proxy before it may not pass Upgrade",
+    "307 //a/http":
+      "307 Temporary Redirect; it redirects to //a/http: give //a/http",
     "302 https://me:secret@http/?key=secret":
       "302 Found; it redirects to https://me:***@http/?key=***: give wss://me:***@http/?key=***",
   };

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { progressLine } from "../../lib/client/progress.ts";
+import { progressLine, showProgress } from "../../lib/client/progress.ts";
+import { Clock } from "../server/_clock.ts";
 import { pureTest as test } from "../../harness/tests.ts";
 
 test("progressLine() tells count, rate and time left", () => {
@@ -48,4 +49,40 @@ test("progressLine() has a bar of four columns at least, or none", () => {
   assertEquals(progressLine(progress, 1, 12), "██░░ 1/2  x");
   assertEquals(progressLine(progress, 1, 13), "██░░░ 1/2  x");
   assertEquals(progressLine(progress, 1, 11), "1/2  x");
+});
+
+test("progressLine() has no total and no count of what is left where only time is limited", () => {
+  const line = (done: number, seconds: number) =>
+    progressLine({ done, total: Infinity, seconds: 10 }, seconds, 80);
+  assertMatch(line(0, 0), /^░{30} 0 {2}0\/s$/);
+  assertMatch(line(50, 5), /^█{15}░{15} 50 {2}10\/s {2}5 s left$/);
+  assertMatch(line(50, 12), /^█{30} 50 {2}4\/s {2}0 s left$/); // a little late
+});
+
+test("showProgress() draws each tenth of a second, and clears the line at its end", async () => {
+  using clock = new Clock();
+  const drawn: string[] = [];
+  const { writeSync } = Deno.stderr;
+  Deno.stderr.writeSync = (bytes) => {
+    drawn.push(new TextDecoder().decode(bytes));
+    if (drawn.length === 2) throw new Error("it takes nothing now");
+    return bytes.length;
+  };
+  try {
+    const progress = showProgress(() => ({ done: 20, total: 100 }));
+    assertEquals(drawn, []);
+    await clock.pass(200);
+    assertEquals(drawn.length, 2);
+    assertEquals(drawn[0].slice(0, 4), "\r\x1b[K");
+    assertMatch(drawn[0], / 20\/100 {2}200\/s {2}1 s left$/);
+    assertMatch(drawn[1], / 20\/100 {2}100\/s /);
+    progress.clear();
+    assertEquals(drawn.slice(2), ["\r\x1b[K"]);
+    progress.stop();
+    assertEquals(drawn.slice(3), ["\r\x1b[K"]);
+    await clock.pass(1000);
+    assertEquals([drawn.length, clock.timers], [4, 0]);
+  } finally {
+    Deno.stderr.writeSync = writeSync;
+  }
 });

@@ -224,6 +224,8 @@ test("Run fails when the last connection gives up, with its reason", async () =>
   assertEquals((told as string[][]).map(([what]) => what), ["given up"]);
   assertEquals([report.gaveUp, report.missing, report.seconds], [2, 10, 0]);
   assertEquals(report.startedAt, null);
+  const { connections, reconnects, inFlight, batch } = report;
+  assertEquals([connections, reconnects, inFlight, batch], [0, 0, 0, 0]);
 });
 
 test("Run counts the next request as missing where only the time was limited", async () => {
