@@ -10,28 +10,6 @@ const SIMULATION = "tests/client/run_simulation_test.ts";
 /** Where the tests of a file are not those of its name: the same path below tests/.
  * The quickest are first, for the others run only where these notice nothing. */
 export const TESTS: Record<string, string[]> = {
-  "main.ts": [
-    [
-      'const url = server.url.replace(/^http(.*)/, "ws$1ws");',
-      "/^http(.*)/ -> /http(.*)/",
-      "a server's URL has it at its start only",
-    ],
-    [
-      "await server.shutdown();",
-      "await server.shutdown(); -> ;",
-      "the process ends with it, and nothing is open any more",
-    ],
-    [
-      "? JSON.stringify(report, null, 2)",
-      "2 -> (2 + 1)",
-      "by how much it is indented is its own affair",
-    ],
-    [
-      "`  ws-random ${name} [options]`.padEnd(31) + summary",
-      "31 -> (31 + 1)",
-      "the column is its own affair",
-    ],
-  ],
   "static/proof.js": ["tests/client/proof_test.ts"],
   "server.ts": [
     "tests/server/handshake_test.ts",
@@ -94,6 +72,28 @@ export const EQUAL: Record<
   string,
   [line: string, change: string, why: string][]
 > = {
+  "main.ts": [
+    [
+      'const url = server.url.replace(/^http(.*)/, "ws$1ws");',
+      "/^http(.*)/ -> /http(.*)/",
+      "a server's URL has it at its start only",
+    ],
+    [
+      "await server.shutdown();",
+      "await server.shutdown(); -> ;",
+      "the process ends with it, and nothing is open any more",
+    ],
+    [
+      "? JSON.stringify(report, null, 2)",
+      "2 -> (2 + 1)",
+      "by how much it is indented is its own affair",
+    ],
+    [
+      "`  ws-random ${name} [options]`.padEnd(31) + summary",
+      "31 -> (31 + 1)",
+      "the column is its own affair",
+    ],
+  ],
   "static/proof.js": [
     [
       "const number = digits.length <= 3 && /^[1-9][0-9]*$/.test(digits)",
