@@ -35,6 +35,10 @@ export const TESTS: Record<string, string[]> = {
     "tests/server/connection_test.ts",
   ],
   "lib/server/handshake.ts": ["tests/server/handshake_test.ts"],
+  "lib/server/leaving.ts": [
+    "tests/server/opening_test.ts",
+    "tests/server/leaving_test.ts",
+  ],
   "lib/server/log.ts": ["tests/server/log_test.ts"],
   "lib/server/metrics.ts": ["tests/server/metrics_test.ts"],
   "lib/server/outbox.ts": ["tests/server/backlog_test.ts"],
