@@ -30,6 +30,88 @@ async function withReports(
   }
 }
 
+pureTest(
+  "merge has each figure of the reports, added up or the greatest",
+  async () => {
+    const [first, second] = [
+      await report(new Durations()),
+      await report(new Durations()),
+    ];
+    const invalid = { request: 3, reason: "is odd", response: "?" };
+    Object.assign(first, {
+      ...{
+        startedAt: "2026-01-01T00:00:02.000Z",
+        url: "ws://a/",
+        message: "{i}",
+      },
+      ...{ count: 10, sent: 10, answered: 10, window: 7, batch: 3, rate: 20 },
+      ...{ connections: 2, durationMs: 500, inFlight: 4, seconds: 1.0004 },
+      ...{ crossedLimits: ["late"], interrupted: true, gaveUp: 1 },
+      lateMs: { p50: 1, p99: 2, max: 3 },
+      lostRequests: [[1, 2]],
+    });
+    Object.assign(second, {
+      ...{
+        startedAt: "2026-01-01T00:00:00.000Z",
+        url: "ws://b/",
+        message: "x{i}",
+      },
+      ...{ count: 7, sent: 7, answered: 6, missing: 1, lost: 1, resent: 5 },
+      ...{ invalid: 1, overtaken: 2, reconnects: 3, firstInvalid: invalid },
+      ...{ subprotocol: "a.b", expect: "{i}", unordered: true, rate: 30 },
+      handshakeMs: { p50: 1, p99: 1, max: 9 },
+      lostRequests: [[5, 5]],
+    });
+    first.numbers.counts = new Array(100).fill(0).with(6, 10);
+    second.numbers.counts = new Array(100).fill(0).with(6, 5).with(99, 1);
+    const { latencyHistogram, numbers, ...merged } = await mergeReports([
+      ...[first, second],
+    ]);
+    assertEquals(latencyHistogram, await new Durations().toBase64());
+    const { min, max, mean, counts } = numbers;
+    assertEquals([min, max, mean, counts[6]], [7, 100, 12.813, 15]);
+    const none = { p50: null, p90: null, p99: null, "p99.9": null, max: null };
+    assertEquals(merged, {
+      ...{ ok: false, crossedLimits: ["late"], schema: 1, version: "1.0.0" },
+      startedAt: "2026-01-01T00:00:00.000Z",
+      ...{ url: "ws://a/, ws://b/", subprotocol: "a.b", message: "{i}, x{i}" },
+      ...{ expect: "echo, {i}", unordered: true, count: 17, connections: 3 },
+      ...{ window: 7, batch: 3, rate: 50, durationMs: 500, interrupted: true },
+      ...{ sent: 17, answered: 16, missing: 1, lost: 1, invalid: 1 },
+      ...{ overtaken: 2, resent: 5, gaveUp: 1, reconnects: 3, inFlight: 4 },
+      ...{ missingRequests: [], lostRequests: [[1, 2], [5, 5]] },
+      ...{ firstInvalid: invalid, breaks: [], pauses: [], intervals: [] },
+      // The first began two seconds later, and took one.
+      ...{ seconds: 3, perSecond: 5.3, longestPauseMs: null, latencyMs: none },
+      lateMs: { p50: null, p99: null, max: 3 },
+      handshakeMs: { p50: null, p99: null, max: 9 },
+    });
+
+    Object.assign(first, { rate: null, lateMs: null, subprotocol: null });
+    Object.assign(second, { subprotocol: null, firstInvalid: null });
+    const plain = await mergeReports([first, second]);
+    assertEquals([plain.rate, plain.lateMs, plain.subprotocol], [
+      ...[null, null, null],
+    ]);
+    assertEquals(plain.firstInvalid, null);
+  },
+);
+
+pureTest(
+  "merge of runs that never began has no start and no rate",
+  async () => {
+    const run = await report(new Durations());
+    Object.assign(run, { startedAt: null, seconds: 0, ok: false });
+    const { startedAt, seconds, perSecond } = await mergeReports([run, run]);
+    assertEquals([startedAt, seconds, perSecond], [null, 0, 0]);
+    const began = await report(new Durations());
+    Object.assign(began, { answered: 5 });
+    const some = await mergeReports([run, began]);
+    assertEquals([some.startedAt, some.seconds], [began.startedAt, 1]);
+    assertEquals(some.perSecond, 5);
+  },
+);
+
 test("merge adds up the reports of three clients to one verdict", () =>
   withReports(async (files, reports) => {
     const text = await merge(...files);
