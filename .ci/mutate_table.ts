@@ -587,16 +587,6 @@ export const EQUAL: Record<
       "it is neither running nor over, by any name",
     ],
     [
-      "this.#willSend = true;",
-      "this.#willSend = true; -> ;",
-      "it then looks more often, and finds nothing more",
-    ],
-    [
-      "this.#willSend = true;",
-      "true -> false",
-      "it then looks more often, and finds nothing more",
-    ],
-    [
       "for (let i = 0; i < length; i++) {",
       "< -> <=",
       "the first one is asked twice, and has sent what it may",

@@ -53,6 +53,7 @@ function begun({
   timeout = 1000,
   url = "ws://host/",
   protocols = [] as string[],
+  opens = 0, // milliseconds
 } = {}) {
   const message = "Message {i}";
   const expectation = new Expectation(DEFAULT_TEMPLATE, message);
@@ -76,7 +77,10 @@ function begun({
       after: () => () => {},
     },
     after: (milliseconds, callback) => waits.push({ milliseconds, callback }),
-    onOpen: () => told.push("open"),
+    onOpen() {
+      clock.now += opens;
+      told.push("open");
+    },
     onResponse: (response) => told.push(response),
     onDone: () => told.push("done"),
     onBreak: (reason, inFlight) => told.push(["break", reason, inFlight]),
@@ -132,6 +136,13 @@ test("ClientConnection sends a window when it opens, and more as responses come"
   run.answer(4);
   assertEquals(run.told(), ["Message 4 7", "done"]);
   assertEquals(run.connection.state, "open");
+});
+
+test("ClientConnection has no request due before the start of the run", () => {
+  const run = begun({ opens: 3 });
+  run.connect();
+  assertEquals(run.connection.firstDue, 1003);
+  assertEquals(run.counters.times.handshakes.percentiles().max, 0);
 });
 
 test("ClientConnection closes with 1000, and counts what comes until the end", () => {

@@ -183,6 +183,30 @@ test("Run sends what a broken connection gives back by another at once", async (
   assertEquals([answers[19], answers[29]], [170 + 40, 270 + 40]);
 });
 
+test("Run looks once for what to send, however many connections broke together", async () => {
+  const looks = async (connections: number) => {
+    let before = 0;
+    let after = 0;
+    await play({
+      peers: [
+        ...new Array(connections).fill({
+          ...{ acts: ["drop"], cut: { after: 50, code: 1001 } },
+        }),
+        HONEST,
+      ],
+      options: { connections, count: connections },
+      at: {
+        65: (_, { timers }) => before = timers.size,
+        70: (_, network) => {
+          network.schedule(0, () => after = network.timers.size);
+        },
+      },
+    });
+    return after - before - connections; // each will be replaced
+  };
+  assertEquals([await looks(2), await looks(20)], [1, 1]);
+});
+
 test("Run sends what comes due by another connection while one is broken", async () => {
   const { network, report } = await play({
     peers: [{ cut: { after: 110, code: 1001 } }, HONEST, { opening: "hang" }],
@@ -282,6 +306,16 @@ test("Run sends for as long as it is to, and waits for what is in flight", async
   });
   assertEquals(silent.report.missing, 1);
   assertEquals(silent.outcome.stopped, false);
+});
+
+test("Run counts as missing what came due while no connection was open", async () => {
+  const { report } = await play({
+    peers: [{ cut: { after: 155, code: 1001 } }, { opening: "hang" }],
+    options: { duration: 300, rate: 100, count: 1000, timeout: 400 },
+  });
+  // Answered are those of 0 to 110 ms, due are those of 0 to 290 ms.
+  assertEquals([report.answered, report.sent, report.count], [12, 16, 30]);
+  assertEquals([report.missing, report.ok], [18, false]);
 });
 
 test("Run waits no longer than the timeout after its time", async () => {
