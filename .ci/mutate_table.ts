@@ -52,6 +52,7 @@ export const TESTS: Record<string, string[]> = {
     "tests/server/responses_test.ts",
     "tests/server/listen_test.ts",
   ],
+  "lib/client/merge.ts": ["tests/client/merge_test.ts", "tests/main_test.ts"],
   "lib/client/options.ts": [
     "tests/client/options_test.ts",
     "tests/cli/help_test.ts",
@@ -607,6 +608,23 @@ export const EQUAL: Record<
       'const host = url.hostname.replace(/^\\[(.*)\\]$/, "$1");',
       "/^\\[(.*)\\]$/ -> /^\\[(.*)\\]/",
       "a bracket is at the ends of a host or nowhere",
+    ],
+  ],
+  "lib/client/merge.ts": [
+    [
+      "const seconds = round(most(({ seconds }) => seconds) ?? 0, 3);",
+      "0 -> (0 + 1)",
+      "each report has it",
+    ],
+    [
+      "batch: most(({ batch }) => batch) ?? 0,",
+      "0 -> (0 + 1)",
+      "each report has it",
+    ],
+    [
+      "inFlight: most(({ inFlight }) => inFlight) ?? 0,",
+      "0 -> (0 + 1)",
+      "each report has it",
     ],
   ],
 };

@@ -1,6 +1,10 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Durations } from "../../lib/client/time.ts";
-import { mergeReports, type WrittenReport } from "../../lib/client/merge.ts";
+import {
+  mergeReports,
+  readReports,
+  type WrittenReport,
+} from "../../lib/client/merge.ts";
 import { run, runClient, task } from "../../harness/process.ts";
 import { pureTest, test, withServer } from "../../harness/helpers.ts";
 
@@ -223,6 +227,15 @@ pureTest("merge adds up two days of a second each", async () => {
   const merged = await mergeReports([day, day]);
   assertEquals(merged.intervals.length, 86_400);
   assertEquals(merged.intervals[86_399].answered, 2);
+});
+
+test("readReports() takes a report of a run with faults", async () => {
+  const path = await Deno.makeTempFile();
+  const sound = await report(new Durations());
+  const bad = { ...sound, count: 5, sent: 5, answered: 4, missing: 1 };
+  await Deno.writeTextFile(path, JSON.stringify({ ...bad, ok: false }));
+  assertEquals((await readReports([path]))[0].missing, 1);
+  await Deno.remove(path);
 });
 
 test("merge refuses by name what it cannot add", () =>

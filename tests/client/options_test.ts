@@ -67,3 +67,38 @@ test("-s is --subprotocol, and may be repeated", () => {
   assertThrows(() => parse("-s", "a,b"), Error, "is not a name like");
   assertThrows(() => parse("-s", "a", "-s", "a"), Error, "is given twice");
 });
+
+/** What an option takes at the least and at the most, and what it does not. */
+const RANGES: [option: string, [string, number][], wrong: string[]][] = [
+  ["batch", [["1", 1], ["1k", 1000]], ["0", "1001", "1.5"]],
+  ["count", [["1", 1], ["1e9", 1e9]], ["0", "1000000001"]],
+  ["duration", [["1ms", 1], ["1000h", 36e8]], ["0", "0.9ms", "1001h"]],
+  ["connections", [["1", 1], ["60k", 60_000]], ["0", "60001"]],
+  ["window", [["1", 1], ["1m", 1e6]], ["0", "1000001"]],
+  ["ramp", [["0", 0], ["24h", 864e5]], ["-1", "86401"]],
+  ["rate", [["0.001", 0.001], ["1m", 1e6]], ["0", "0.0009", "1000001"]],
+  ["timeout", [["100ms", 100], ["24h", 864e5]], ["99ms", "86401"]],
+  ["retries", [["0", 0], ["1m", 1e6]], ["-1", "1000001"]],
+  ["interval", [["10ms", 10], ["24h", 864e5]], ["9ms", "86401"]],
+];
+
+test("numbers and times have a least and a most", () => {
+  for (const [option, values, wrong] of RANGES) {
+    for (const [text, value] of values) {
+      const options: Record<string, unknown> = parse(`--${option}=${text}`);
+      assertEquals(options[option], value, text);
+    }
+    for (const text of wrong) {
+      const message = `--${option}: "${text}" is not`;
+      assertThrows(() => parse(`--${option}=${text}`), Error, message);
+    }
+  }
+});
+
+test("letters stand for the options that are used most", () => {
+  const { count, connections, window, batch, duration, quiet } = parse(
+    ...["-n5", "-c2", "-w3", "-b4", "-z1s", "-q"],
+  );
+  assertEquals([count, connections, window, batch], [5, 2, 3, 4]);
+  assertEquals([duration, quiet], [1000, true]);
+});
