@@ -20,6 +20,7 @@ import {
   test,
   withServer,
 } from "../../harness/helpers.ts";
+import { Clock } from "./_clock.ts";
 
 test("the handshake of RFC 6455, on /ws and /", () =>
   withServer({}, async (ws) => {
@@ -323,6 +324,38 @@ test("a handshake that Deno cannot complete is answered with 500, and not open",
     assertEquals((await handshake(ws, {})).status, 500);
     assertEquals([metrics.connections, metrics.open], [1, 0]);
     assertEquals(metrics.closes(1011), 1);
+  }));
+
+test("a peer that opens late is counted again, if there is room", () =>
+  withServer({ maxConnections: 1, idleTimeout: 0 }, async (ws, server) => {
+    using clock = new Clock();
+    const { metrics } = server;
+    const closes: number[] = [];
+    const socket = {
+      bufferedAmount: 0,
+      readyState: WebSocket.OPEN,
+      close: (code: number) => closes.push(code),
+    } as unknown as WebSocket;
+    const upgrade = { socket, response: new Response() };
+    for (const room of [true, false]) {
+      {
+        using _ = replace("upgradeWebSocket", () => upgrade);
+        assertEquals((await handshake(ws, {})).status, 200);
+      }
+      assertEquals(metrics.open, 1);
+      await clock.pass(5000);
+      assertEquals(metrics.open, 0);
+      const other = room ? undefined : new WebSocket(ws);
+      if (other) await next(other, "open");
+      socket.onopen?.(new Event("open"));
+      assertEquals([metrics.open, closes], [1, room ? [] : [1013]]);
+      const end = new CloseEvent("close", { code: 1000, wasClean: true });
+      socket.onclose?.(end);
+      assertEquals(metrics.open, room ? 0 : 1);
+      other?.close();
+      if (other) await next(other, "close");
+    }
+    assertEquals(metrics.closes(1006), 2);
   }));
 
 test("a server that others can reach takes any Host for its own", async () => {

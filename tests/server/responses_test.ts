@@ -209,6 +209,7 @@ test("while it shuts down /readyz and /healthz say no, and /livez yes", async ()
   assertEquals(await peer.closeCode(), 1001);
   peer.connection.closeWrite();
   await stopped;
+  assert(await fetch(server.url).then(() => false, () => true), "it listens");
 });
 
 test("/healthz tells the connections open", () =>
