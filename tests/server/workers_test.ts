@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { defaults } from "../../lib/cli/flags.ts";
 import { serverCommand, type ServerOptions } from "../../lib/server/options.ts";
 import { Workers } from "../../lib/server/workers.ts";
@@ -216,6 +216,22 @@ test("a worker that cannot be loaded is a failure to start", async () => {
   const { code, stdout } = await run([Deno.execPath(), "eval", script]);
   assertEquals(code, 0);
   assertMatch(stdout, /^no start: .*a fault\n$/);
+});
+
+test("if one worker cannot start, the others are shut down", async () => {
+  const module = new URL("../../lib/server/metrics.ts", import.meta.url).href;
+  const script = `import { Metrics } from "${module}";
+  onmessage = ({ data: [, memory, index] }) => {
+    if (index > 0) return postMessage({ ended: "a fault of the test" });
+    onmessage = () => {
+      new Metrics(memory, index).accept(1); // a sign
+      postMessage({});
+    };
+    postMessage({ url: "http://127.0.0.1:1/" });
+  }`;
+  const workers = workersOf(script);
+  await assertRejects(() => workers.start(), Error, "a fault of the test");
+  assertEquals(workers.metrics.connections, 1);
 });
 
 test("workers that do not end are ended a second after the grace", async () => {
