@@ -168,7 +168,8 @@ test("a closed port: one line, exit 1", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   listener.close();
-  const { code, stdout, stderr } = await runClient(`ws://127.0.0.1:${port}/ws`);
+  const url = `ws://127.0.0.1:${port}/ws`;
+  const { code, stdout, stderr } = await runClient(url, "--retries=1");
   assertEquals([code, stdout], [1, ""]);
   assertMatch(
     stderr,
