@@ -1,5 +1,6 @@
 // Peers that were given up and stay: what they hold is bounded.
 
+import { setTimeout as delay } from "node:timers/promises";
 import { assert, assertEquals } from "@std/assert";
 import { serverProcess } from "../../harness/process.ts";
 import { frame, HANDSHAKE, RawSocket } from "../../harness/sockets.ts";
@@ -41,6 +42,7 @@ for (const goesOn of [false, true]) {
           const before = answered;
           answered = await counted("requests_total");
           if (goesOn || answered !== before) await socket.write(some);
+          else await delay(4); // until it is given up
         }
       }
       assertEquals(await counted('refusals_total{reason="full"}'), 1);
