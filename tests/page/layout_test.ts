@@ -186,36 +186,46 @@ function misplaced(tab: Tab): Promise<string[]> {
   });
 }
 
+/** Windows, and what is seen in each without scrolling. */
+const WINDOWS = [
+  [320, 640, "#outcome"],
+  [390, 844, "#legend"],
+  [667, 375, "#get"],
+  [844, 390, "#get"],
+  [932, 430, "#get"],
+  [1280, 800, "footer"],
+  [1920, 1080, "footer"],
+] as const;
+
+/** WebKit's window gets no narrower, and its screen is no wider. */
+const fitsWebKit = (width: number) => 450 < width && width < 1600;
+
 for (
-  const [width, height, last] of [
-    [320, 640, "#outcome"],
-    [390, 844, "#legend"],
-    [667, 375, "#get"],
-    [844, 390, "#get"],
-    [932, 430, "#get"],
-    [1280, 800, "footer"],
-    [1920, 1080, "footer"],
+  const [name, engines, windows] of [
+    ["a window", ENGINES, WINDOWS.filter(([width]) => fitsWebKit(width))],
+    [
+      "a phone or a large screen",
+      ["chromium", "firefox"],
+      WINDOWS.filter(([width]) => !fitsWebKit(width)),
+    ],
   ] as const
 ) {
-  // WebKit's window gets no narrower, and its screen is no wider.
-  const engines = ENGINES.filter((name) =>
-    450 < width && width < 1600 || name !== "webkit"
-  );
-  const what = last === "#get" ? "the button" : "all of a run";
-  testPage(engines, `${width} × ${height} shows ${what}`, async (tab) => {
-    await tab.setViewport({ width, height });
-    const below = await tab.evaluate(
-      (last) =>
-        ["#number", "#get", last].filter(
-          (selector) => {
-            const { bottom } = document.querySelector(selector)!
-              .getBoundingClientRect();
-            return bottom > innerHeight;
-          },
-        ),
-      last,
-    );
-    assertEquals(below, []);
+  testPage(engines, `${name} shows the button or all of a run`, async (tab) => {
+    for (const [width, height, last] of windows) {
+      await tab.setViewport({ width, height });
+      const below = await tab.evaluate(
+        (last) =>
+          ["#number", "#get", last].filter(
+            (selector) => {
+              const { bottom } = document.querySelector(selector)!
+                .getBoundingClientRect();
+              return bottom > innerHeight;
+            },
+          ),
+        last,
+      );
+      assertEquals(below, [], `${width} × ${height}`);
+    }
   });
 }
 
