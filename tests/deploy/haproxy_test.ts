@@ -39,9 +39,9 @@ testUnderLoad(HAPROXY, test);
 
 test("HAProxy keeps the connections of a server that stands still until its checks fail", () =>
   withProxy(HAPROXY, async ({ port, servers }) => {
-    const run = load(port, 50_000, "-c100");
+    const run = load(port, 30_000, "-c100");
     const { server } = servers[0];
-    await eventually(() => hasAnswered(servers[0].port, 10_000));
+    await eventually(() => hasAnswered(servers[0].port, 2000));
     server.kill("SIGSTOP");
     await eventually(() => isDown(port, "one"));
     server.kill("SIGCONT");
