@@ -9,12 +9,11 @@
  */
 
 /** Which files run when, and how many at a time: each is in the first group that
- * takes it. Who compares waits or times must be alone. On two cores three others use
- * both, since most wait for something; with four a browser would wait longer than
- * any user does. */
+ * takes it. Who compares waits or times must be alone. Most of the others wait for
+ * something, so that four use two cores. */
 const GROUPS = [
   { files: /^tests\/(server\/(flood|peers)_|linear_)/, jobs: 1 },
-  { files: /./, jobs: 3 },
+  { files: /./, jobs: 4 },
 ];
 
 const FOLDER = ".cache/tests";
