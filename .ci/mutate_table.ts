@@ -57,6 +57,7 @@ export const TESTS: Record<string, string[]> = {
     "tests/client/options_test.ts",
     "tests/cli/help_test.ts",
     "tests/cli/flags_test.ts",
+    "tests/main_test.ts",
   ],
   "lib/client/in_flight.ts": ["tests/client/exchange_test.ts", SIMULATION],
   "lib/client/counters.ts": [
@@ -625,6 +626,18 @@ export const EQUAL: Record<
       "inFlight: most(({ inFlight }) => inFlight) ?? 0,",
       "0 -> (0 + 1)",
       "each report has it",
+    ],
+  ],
+  "lib/client/options.ts": [
+    [
+      "if (word || path || !url || !/^wss?:$/.test(url.protocol)) {",
+      "/^wss?:$/ -> /^wss?:/",
+      "nothing follows the colon of a protocol",
+    ],
+    [
+      "const [name, value] = text.split(/:\\s*(.*)/s, 2);",
+      "2 -> (2 + 1)",
+      "a third part is not looked at",
     ],
   ],
 };

@@ -66,8 +66,8 @@ function axis(first: number, length: number): [ticks: string, numbers: string] {
   return [ticks, numbers];
 }
 
-/** The bounds of the latencies' bars in each power of ten. */
-const STEPS = [1, 2, 5];
+/** The bounds of the latencies' bars after a power of ten, as its multiples. */
+const STEPS = [2, 5, 10];
 
 /**
  * Draws one bar for the latencies up to 1 ms, one for those from there to 2 ms, then to
@@ -118,6 +118,6 @@ function boundOf(milliseconds: number): number {
 
 function nextBound(bound: number): number {
   const power = 10 ** Math.floor(Math.log10(bound) + 1e-9);
-  const step = STEPS.findIndex((step) => step * power > bound * 1.1);
-  return Number(((step < 0 ? 10 : STEPS[step]) * power).toPrecision(1));
+  const step = STEPS.find((step) => step * power > bound * 1.1)!;
+  return Number((step * power).toPrecision(1));
 }

@@ -61,10 +61,18 @@ test("the histogram has as few bands as the width allows", () => {
   assertEquals([bands(20, 23), bands(20, 22)], [1, 2]);
   assertEquals([bands(100, 103), bands(100, 102)], [1, 2]);
   assertEquals([bands(40, 33), bands(40, 3)], [2, 4]);
+  assertEquals(bands(21, 23), 2);
   // A label takes its columns from them.
   const thousands = new Array(20).fill(1000);
   assertEquals(histogram(thousands, 26).split("└").length, 2);
   assertEquals(histogram(thousands, 25).split("└").length, 3);
+});
+
+test("the histogram has its bars below each other, and full ones for ones", () => {
+  const rare = [1000, ...new Array(99).fill(0)];
+  const bars = histogram(rare, 80).split("\n").filter((line) => /│/.test(line));
+  assertEquals(new Set(bars.map((line) => line.indexOf("│"))), new Set([5]));
+  assertEquals(histogram([1, 1], 80).split("\n")[0], "1 │██");
 });
 
 test("the histogram of nothing is empty, not broken", () => {

@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { parseFlags } from "../../lib/cli/flags.ts";
 import { clientCommand } from "../../lib/client/options.ts";
 import { pureTest as test } from "../../harness/tests.ts";
@@ -15,6 +15,8 @@ test("url is understood without a scheme, and as http(s)://", () => {
     "[::1]:8000": "ws://[::1]:8000/",
     "me:secret@example.com": "ws://me:secret@example.com/",
     "https://example.com/ws": "wss://example.com/ws",
+    "ws://http:81": "ws://http:81/",
+    "example.com/?a=b://c": "ws://example.com/?a=b://c",
     "WSS://example.com#part": "wss://example.com/",
   };
   for (const [given, url] of Object.entries(urls)) {
@@ -28,6 +30,8 @@ test("url is no word and no other scheme", () => {
       "help",
       "8000",
       "file:x",
+      "xws://a",
+      "wssx://a",
       "localhost:x",
       "ws:/a",
       "/ws",
@@ -41,6 +45,43 @@ test("url is no word and no other scheme", () => {
 test("-H is --header, and may be repeated", () => {
   const { header } = parse("-H", "X-A: 1", "--header=X-B:2", "-HX-A: 3");
   assertEquals([...header], [["x-a", "1, 3"], ["x-b", "2"]]);
+});
+
+test("--header joins cookies by a semicolon, and other values by a comma", () => {
+  for (
+    const [name, together] of [
+      ["Cookie", "a=1; b=2"],
+      ["X-Cookie", "a=1, b=2"],
+      ["Cookies", "a=1, b=2"],
+    ]
+  ) {
+    const { header } = parse("-H", `${name}: a=1`, "-H", `${name}:b=2`);
+    assertEquals(header.get(name), together);
+  }
+});
+
+test("--header takes names that hold one of the handshake's", () => {
+  for (const name of ["x-host", "hostess", "x-upgrade", "upgrade-it"]) {
+    assertEquals(parse("-H", `${name}: 1`).header.get(name), "1");
+  }
+});
+
+test("what other tools have is answered with what there is", () => {
+  for (const [names, advice] of Object.entries(clientCommand.foreign)) {
+    for (const name of names.split(" ")) {
+      assertThrows(
+        () => parse(name),
+        Error,
+        `unknown option ${name}; ${advice}`,
+      );
+    }
+    const options = [...advice.matchAll(/--(\w+(?:-\w+)*)/g)];
+    for (const [, option] of options) {
+      const key = option.replace(/-(.)/, (_, letter) => letter.toUpperCase());
+      assertEquals(Object.hasOwn(clientCommand.flags, key), true, option);
+    }
+    assertMatch(advice, /--\w|\bws:\/\/|\b[A-Z]+_[A-Z]+\b/);
+  }
 });
 
 test("--connect-to is a host, with a port or without", () => {
