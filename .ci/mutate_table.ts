@@ -78,6 +78,18 @@ export const EQUAL: Record<
   string,
   [line: string, change: string, why: string][]
 > = {
+  "server.ts": ["LAST_MS = 200", "LAST_LINE_MS = 1000"].map((constant) => [
+    `const ${constant};`,
+    constant.replace(/.* = (.*)/, "$1 -> ($1 + 1)"),
+    "nobody sees a thousandth of a second",
+  ]),
+  "lib/server/workers.ts": ["PAUSE_MS = 1000", "BEYOND_GRACE_MS = 1000"].map((
+    constant,
+  ) => [
+    `const ${constant};`,
+    constant.replace(/.* = (.*)/, "$1 -> ($1 + 1)"),
+    "nobody sees a thousandth of a second",
+  ]),
   "main.ts": [
     [
       'const url = server.url.replace(/^http(.*)/, "ws$1ws");',
