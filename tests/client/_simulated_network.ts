@@ -32,6 +32,8 @@ export interface Script {
   rate: number | null;
   /** Milliseconds in which new requests are sent, if they are limited. */
   duration: number | null;
+  /** How many connections there are at a time, at most. */
+  together: number;
   /** Milliseconds from one connection to the next at the start. */
   step: number;
 }
@@ -91,6 +93,9 @@ export class Network implements World {
   invalid = 0;
   /** What the client waits for. */
   timers = new Set<Due>();
+  /** When connections ended that were not replaced so far. */
+  #ended: number[] = [];
+  #first = 0;
   #due: Due[] = [];
   #now = 0;
   /** Connections that the client knows as open. */
@@ -114,10 +119,22 @@ export class Network implements World {
       !closing && state !== "closed"
     );
     assert(alive.length * step <= this.#now + 1e-6, "faster than the ramp");
+    this.#checkBackoff();
     const peer = peers[this.connections.length % peers.length];
     const connection = new Connection(this, peer);
     this.connections.push(connection);
     return connection;
+  }
+
+  /** A connection is one of the first, or replaces one after 50 ms to 2 s, of which
+   * half is chance. */
+  #checkBackoff(): void {
+    const replaced = this.#ended.findIndex((at) => {
+      const waited = this.#now - at;
+      return waited > 25 - 1e-6 && waited < 2000 + 1e-6;
+    });
+    if (replaced >= 0) this.#ended.splice(replaced, 1);
+    else assert(++this.#first <= this.script.together, "tried again too soon");
   }
 
   now = (): number => this.#now;
@@ -217,6 +234,7 @@ export class Network implements World {
    */
   onEnd(connection: Connection, code: number, cause: string): void {
     if (cause === "Invalid UTF-8") this.invalid++;
+    this.#ended.push(this.#now);
     const wasOpen = this.#clients.delete(connection);
     if (this.over || !wasOpen) return;
     const { outstanding } = connection;

@@ -109,6 +109,7 @@ async function simulate(schedule: Schedule): Promise<void> {
     timeout: rest.timeout,
     rate,
     duration,
+    together: connections,
     step: rest.ramp / connections,
   });
 

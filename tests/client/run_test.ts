@@ -44,6 +44,7 @@ async function play(
     ...{ texts, unordered, timeout, rate, duration },
     window: options.window!,
     lines: options.batch > 1,
+    together: options.connections,
     step: options.ramp / options.connections,
   });
   const after = network.after.bind(network);
@@ -124,6 +125,7 @@ test("Run tells its server without a password, and the proxy", () => {
   const listener = { onResponse() {}, onGivenUp() {} };
   const network = new Network({
     ...{ peers: [HONEST], texts: [], window: 1, lines: false, step: 0 },
+    together: 1,
     ...{ unordered: false, timeout: 1, rate: null, duration: null },
   });
   const { settings } = new Run(options, listener, network);
