@@ -613,6 +613,11 @@ export const EQUAL: Record<
   ],
   "lib/client/proxy.ts": [
     [
+      '? text.split(".").reduce((number, part) => number * 256 + Number(part), 0)',
+      "0 -> (0 + 1)",
+      "both addresses are then higher by as much",
+    ],
+    [
       'const host = url.hostname.replace(/^\\[(.*)\\]$/, "$1");',
       "/^\\[(.*)\\]$/ -> /\\[(.*)\\]$/",
       "a bracket is at the ends of a host or nowhere",
@@ -624,6 +629,16 @@ export const EQUAL: Record<
     ],
   ],
   "lib/client/merge.ts": [
+    [
+      "atMs: round(each.atMs + shift, 3),",
+      "3 -> (3 + 1)",
+      "it has no more than three digits",
+    ],
+    [
+      "const length = Math.round(greatest(lengths) ?? 0);",
+      "0 -> (0 + 1)",
+      "without intervals there is nothing to merge",
+    ],
     [
       "const seconds = round(most(({ seconds }) => seconds) ?? 0, 3);",
       "0 -> (0 + 1)",

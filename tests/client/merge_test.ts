@@ -210,6 +210,9 @@ pureTest("merge aligns intervals, breaks and pauses by the clock", async () => {
   const rows = merged.intervals.map((
     { answered, open, resent, latencyMs },
   ) => [answered, open, resent, latencyMs.p50, latencyMs.max]);
+  assertEquals(merged.intervals.map(({ fromMs, toMs }) => [fromMs, toMs]), [
+    ...[[0, 1001], [1001, 2002], [2002, 3003]],
+  ]);
   assertEquals(rows, [
     [10, 1, 0, null, 10],
     [25, 3, 4, null, 20],

@@ -213,7 +213,7 @@ pureTest("isExempt() reads NO_PROXY as Deno does", () => {
     ["10.1.2.3", "2.3", false],
     ["10.1.2.3", "x10.1.2.3", false],
     ["10.1.2.3", "10.1.2.3.4", false],
-    ["host10.1.2.3", "10.1.2.3", false],
+    ["host10.1.2.3", "host10.1.2.3", true],
     ["10.1.2.3.test", "10.1.2.3.test", true],
     ["0.0.0.1", "0.0.0.0", false],
     ["10.1.2.3", "example.com/8", false],
