@@ -62,7 +62,7 @@ export const TESTS: Record<string, string[]> = {
   "lib/client/in_flight.ts": ["tests/client/exchange_test.ts", SIMULATION],
   "lib/client/counters.ts": [
     "tests/client/report_test.ts",
-    "tests/client/requests_test.ts",
+    "tests/client/run_test.ts",
     SIMULATION,
   ],
   ...Object.fromEntries(
