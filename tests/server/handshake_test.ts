@@ -3,6 +3,8 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { HANDSHAKE } from "../../harness/sockets.ts";
 import { defaults } from "../../lib/cli/flags.ts";
+import { Metrics } from "../../lib/server/metrics.ts";
+import { startServer } from "../../server.ts";
 import { memoryLimit } from "../../lib/server/memory.ts";
 import { serverCommand } from "../../lib/server/options.ts";
 import {
@@ -326,37 +328,47 @@ test("a handshake that Deno cannot complete is answered with 500, and not open",
     assertEquals(metrics.closes(1011), 1);
   }));
 
-test("a peer that opens late is counted again, if there is room", () =>
-  withServer({ maxConnections: 1, idleTimeout: 0 }, async (ws, server) => {
-    using clock = new Clock();
-    const { metrics } = server;
-    const closes: number[] = [];
-    const socket = {
-      bufferedAmount: 0,
-      readyState: WebSocket.OPEN,
-      close: (code: number) => closes.push(code),
-    } as unknown as WebSocket;
-    const upgrade = { socket, response: new Response() };
-    for (const room of [true, false]) {
-      {
-        using _ = replace("upgradeWebSocket", () => upgrade);
-        assertEquals((await handshake(ws, {})).status, 200);
-      }
-      assertEquals(metrics.open, 1);
-      await clock.pass(5000);
-      assertEquals(metrics.open, 0);
-      const other = room ? undefined : new WebSocket(ws);
-      if (other) await next(other, "open");
-      socket.onopen?.(new Event("open"));
-      assertEquals([metrics.open, closes], [1, room ? [] : [1013]]);
-      const end = new CloseEvent("close", { code: 1000, wasClean: true });
-      socket.onclose?.(end);
-      assertEquals(metrics.open, room ? 0 : 1);
-      other?.close();
-      if (other) await next(other, "close");
+test("a peer that opens late is counted again, if there is room", async () => {
+  using clock = new Clock();
+  const options = { port: 0, maxConnections: 1, grace: 600_000 };
+  const server = await startServer(options, new Metrics(Metrics.memory(64)));
+  const { metrics } = server;
+  const ws = `${server.url.replace("http", "ws")}ws`;
+  const closes: number[] = [];
+  const socket = {
+    bufferedAmount: 0,
+    readyState: WebSocket.OPEN,
+    close: (code: number) => closes.push(code),
+  } as unknown as WebSocket;
+  const upgrade = { socket, response: new Response() };
+  for (const room of [false, true]) {
+    {
+      using _ = replace("upgradeWebSocket", () => upgrade);
+      assertEquals((await handshake(ws, {})).status, 200);
     }
-    assertEquals(metrics.closes(1006), 2);
-  }));
+    assertEquals(metrics.open, 1);
+    await clock.pass(5000);
+    assertEquals(metrics.open, 0);
+    const other = room ? undefined : new WebSocket(ws);
+    if (other) await next(other, "open");
+    socket.onopen?.(new Event("open"));
+    assertEquals([metrics.open, closes], [1, [1013]]);
+    if (!other) break;
+    other.close();
+    await next(other, "close");
+    await eventually(() => metrics.open === 0);
+  }
+  assertEquals(metrics.closes(1006), 2);
+  const stopped = server.shutdown();
+  await eventually(async () => {
+    await clock.pass(500);
+    return closes.length > 1;
+  });
+  assertEquals(closes, [1013, 1001]);
+  socket.onclose?.(new CloseEvent("close", { code: 1001, wasClean: true }));
+  await stopped;
+  assertEquals(metrics.closes(1001), 1);
+});
 
 test("a server that others can reach takes any Host for its own", async () => {
   for (const host of ["0.0.0.0", "::"]) {
