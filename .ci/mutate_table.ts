@@ -83,13 +83,20 @@ export const EQUAL: Record<
     constant.replace(/.* = (.*)/, "$1 -> ($1 + 1)"),
     "nobody sees a thousandth of a second",
   ]),
-  "lib/server/workers.ts": ["PAUSE_MS = 1000", "BEYOND_GRACE_MS = 1000"].map((
-    constant,
-  ) => [
-    `const ${constant};`,
-    constant.replace(/.* = (.*)/, "$1 -> ($1 + 1)"),
-    "nobody sees a thousandth of a second",
-  ]),
+  "lib/server/workers.ts": [
+    ...["PAUSE_MS = 1000", "BEYOND_GRACE_MS = 1000"].map((
+      constant,
+    ): [string, string, string] => [
+      `const ${constant};`,
+      constant.replace(/.* = (.*)/, "$1 -> ($1 + 1)"),
+      "nobody sees a thousandth of a second",
+    ]),
+    [
+      'worker.postMessage("shut down");',
+      '"shut down" -> ""',
+      "the second message may be anything",
+    ],
+  ],
   "main.ts": [
     [
       'const url = server.url.replace(/^http(.*)/, "ws$1ws");',
