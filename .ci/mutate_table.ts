@@ -176,6 +176,16 @@ export const EQUAL: Record<
   ],
   "lib/protocol.ts": [
     [
+      "if (next === POOL_BYTES) {",
+      "next === POOL_BYTES -> !(next === POOL_BYTES)",
+      "bytes are then drawn for each number, which takes longer",
+    ],
+    [
+      "if (next === POOL_BYTES) {",
+      "=== -> !==",
+      "bytes are then drawn for each number, which takes longer",
+    ],
+    [
       'const requests = message.split("\\n", MAX_LINES + 1);',
       "1 -> (1 + 1)",
       "one more than the most is too many, and so are two",
