@@ -87,7 +87,7 @@ export function intervalRow(interval: Interval, index: number): string {
   const row = inColumns([
     `${seconds(fromMs)}-${seconds(toMs)}`,
     answered,
-    Math.round(answered / (toMs - fromMs) * 1000),
+    toMs > fromMs ? Math.round(answered / (toMs - fromMs) * 1000) : "-",
     shown(latencyMs.p50),
     shown(latencyMs.p99),
     shown(latencyMs.max),

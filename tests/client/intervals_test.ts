@@ -36,3 +36,10 @@ test("intervalRow() is aligned under a header every 20 rows", () => {
   assert(header.length <= 80);
   assertMatch(intervalRow(last, 22), /^ *86400\.0-86400\.5 +1 +2 /);
 });
+
+test("intervalRow() tells no rate of an interval without a length", () => {
+  const counter = new IntervalCounter();
+  counter.end(1000, 1, 0);
+  counter.answered(2);
+  assertMatch(intervalRow(counter.end(1000, 1, 0), 1), /^ *1\.0-1\.0 +1 +- /);
+});
