@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { parseFlags } from "../../lib/cli/flags.ts";
 import { realWorld } from "../../lib/client/environment.ts";
 import { clientCommand } from "../../lib/client/options.ts";
-import { Clock } from "../server/_clock.ts";
+import { Clock } from "../../harness/clock.ts";
 import { test } from "../../harness/tests.ts";
 
 test(

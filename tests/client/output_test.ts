@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Output } from "../../lib/client/output.ts";
-import { Clock } from "../server/_clock.ts";
+import { Clock } from "../../harness/clock.ts";
 import { pureTest as test } from "../../harness/tests.ts";
 
 /** A slow sink that keeps what is written. */

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { progressLine, showProgress } from "../../lib/client/progress.ts";
-import { Clock } from "../server/_clock.ts";
+import { Clock } from "../../harness/clock.ts";
 import { pureTest as test } from "../../harness/tests.ts";
 
 test("progressLine() tells count, rate and time left", () => {

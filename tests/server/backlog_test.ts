@@ -5,7 +5,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Backlog, SHARED_COST } from "../../lib/server/backlog.ts";
 import { Outbox, OWN_COST } from "../../lib/server/outbox.ts";
 import { pureTest as test, seeded } from "../../harness/helpers.ts";
-import { Clock } from "./_clock.ts";
+import { Clock } from "../../harness/clock.ts";
 
 const encoder = new TextEncoder();
 

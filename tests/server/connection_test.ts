@@ -19,7 +19,7 @@ import {
   TEXT,
   withServer,
 } from "../../harness/helpers.ts";
-import { Clock } from "./_clock.ts";
+import { Clock } from "../../harness/clock.ts";
 
 const PYTHON = "/usr/bin/python3";
 

@@ -22,7 +22,7 @@ import {
   test,
   withServer,
 } from "../../harness/helpers.ts";
-import { Clock } from "./_clock.ts";
+import { Clock } from "../../harness/clock.ts";
 
 test("the handshake of RFC 6455, on /ws and /", () =>
   withServer({}, async (ws) => {

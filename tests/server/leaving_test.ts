@@ -17,7 +17,7 @@ import {
   TEXT,
   withServer,
 } from "../../harness/helpers.ts";
-import { Clock } from "./_clock.ts";
+import { Clock } from "../../harness/clock.ts";
 
 /** Deno's pings go by its own clock. */
 const NO_PINGS = { port: 0, idleTimeout: 0 };

@@ -26,7 +26,7 @@ import {
   TEXT,
   withServer,
 } from "../../harness/helpers.ts";
-import { Clock } from "./_clock.ts";
+import { Clock } from "../../harness/clock.ts";
 
 /** Requests that HTTP/2 allows on a connection, by Deno's default. */
 const STREAMS = 200;

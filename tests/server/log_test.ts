@@ -9,7 +9,7 @@ import {
   stdoutLine,
 } from "../../lib/server/log.ts";
 import { pureTest } from "../../harness/helpers.ts";
-import { Clock } from "./_clock.ts";
+import { Clock } from "../../harness/clock.ts";
 
 /** Collects the lines. */
 function fakeTerminal() {

@@ -7,7 +7,7 @@ import { Connection } from "../../lib/server/connection.ts";
 import { Notices } from "../../lib/server/log.ts";
 import { Metrics } from "../../lib/server/metrics.ts";
 import { pureTest as test } from "../../harness/tests.ts";
-import { Clock } from "./_clock.ts";
+import { Clock } from "../../harness/clock.ts";
 
 /** Notices, and what was done so far, of which they are a part. */
 function record() {

@@ -12,7 +12,7 @@ import {
 } from "../../harness/process.ts";
 import { frame, HANDSHAKE, RawSocket } from "../../harness/sockets.ts";
 import { eventually, test, testOnLinux } from "../../harness/helpers.ts";
-import { Clock } from "./_clock.ts";
+import { Clock } from "../../harness/clock.ts";
 import {
   ask,
   connectionsOpen,
