@@ -1,5 +1,5 @@
 /**
- * A clock for what the server waits for, which stands still until a test moves it on.
+ * A clock for what the program waits for, which stands still until a test moves it on.
  *
  * @module
  */
