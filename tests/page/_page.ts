@@ -324,6 +324,15 @@ export async function sendAll(tab: Tab): Promise<string> {
   return await outcome(tab);
 }
 
+/** Waits until what has changed is drawn; the page hears of new sizes before that. */
+export function drawn(tab: Tab): Promise<void> {
+  return tab.evaluate(() =>
+    new Promise<void>((resolve) => {
+      requestAnimationFrame(() => requestAnimationFrame(() => resolve()));
+    })
+  );
+}
+
 /** Waits for the end of a run. */
 export function runEnds(tab: Tab): Promise<void> {
   return waitFor(async () => !/^running/.test(await outcome(tab)));

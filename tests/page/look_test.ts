@@ -6,6 +6,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { ENGINES, type Page } from "../../harness/browser.ts";
 import {
   clickMany,
+  drawn,
   outcome,
   press,
   sendAll,
@@ -139,6 +140,7 @@ testPage(
 testChromium("the focus on a long response is seen", async (page) => {
   await page.setViewport({ width: 1280, height: 800 });
   await press(page, "x".repeat(1000));
+  await drawn(page);
   await page.keyboard.press("Tab"); // the keyboard is used
   await page.focus("#response");
   const clip = await page.$eval("#response", (response) => {
@@ -160,6 +162,7 @@ async function audit(page: Page, state: string): Promise<void> {
       { name: "prefers-color-scheme", value: scheme },
       { name: "prefers-reduced-motion", value: "reduce" },
     ]);
+    await drawn(page);
     const violations = await page.evaluate(async (scheme) => {
       // deno-lint-ignore no-explicit-any -- put there by the line above
       const { violations } = await (globalThis as any).axe.run(
