@@ -142,12 +142,14 @@ export function refusal(
     };
   }
   if (!asksForWebSocket(request)) {
-    return {
-      reason: "upgrade",
-      status: STATUS_CODE.UpgradeRequired,
-      message: "this is a WebSocket endpoint; the page is at /",
-      headers: { upgrade: "websocket", connection: "Upgrade" },
-    };
+    return noUpgrade("this is a WebSocket endpoint; the page is at /");
+  }
+  // Several lines look like a list here. Of them Deno 2.9 takes the first, and after
+  // another protocol than this one it fails in a way that ends the process.
+  const upgrade = headers.get("upgrade") ?? "";
+  if (upgrade.includes(",")) {
+    const sent = brief(upgrade);
+    return noUpgrade(`Upgrade must be websocket alone, not "${sent}"`);
   }
   const version = headers.get("sec-websocket-version");
   if (version !== WEBSOCKET_VERSION) {
@@ -174,6 +176,15 @@ export function refusal(
   if (message) {
     return { reason: "origin", status: STATUS_CODE.Forbidden, message };
   }
+}
+
+function noUpgrade(message: string): Refusal {
+  return {
+    reason: "upgrade",
+    status: STATUS_CODE.UpgradeRequired,
+    message,
+    headers: { upgrade: "websocket", connection: "Upgrade" },
+  };
 }
 
 /**

@@ -39,7 +39,7 @@ test("the handshake of RFC 6455, on /ws and /", () =>
     }
     const spelt = await handshake(ws, {
       Connection: "keep-alive, UPGRADE",
-      Upgrade: "h2c, WebSocket",
+      Upgrade: "WebSocket",
     });
     assertEquals(spelt.status, 101);
     // White space in a list is optional (RFC 9110 section 5.6.1), the case of a
@@ -92,7 +92,11 @@ test("a handshake that is wrong is refused", () =>
       assertEquals(status, 400, key);
     }
     assertEquals((await handshake(ws, { Upgrade: undefined })).status, 426);
-    assertEquals((await handshake(ws, { Upgrade: "h2c" })).status, 426);
+    for (const upgrade of ["h2c", "h2c, websocket", "websocket,websocket"]) {
+      const { status, headers } = await handshake(ws, { Upgrade: upgrade });
+      assertEquals(status, 426, upgrade);
+      assertEquals(headers.get("upgrade"), "websocket");
+    }
     // HTTP has two blanks (RFC 9110 section 5.6.3); these are others.
     for (const other of ["\xa0", "\x85"]) {
       for (const [name, token] of [UPGRADE, CONNECTION]) {
@@ -199,6 +203,11 @@ pureTest("refusal() tells what came, what was expected and what to do", () => {
     [{ Upgrade: "h2c" }, {
       status: 426,
       message: "this is a WebSocket endpoint; the page is at /",
+      headers: { upgrade: "websocket", connection: "Upgrade" },
+    }],
+    [{ Upgrade: `${long}, websocket` }, {
+      status: 426,
+      message: `Upgrade must be websocket alone, not "${cut}"`,
       headers: { upgrade: "websocket", connection: "Upgrade" },
     }],
     [{ "Sec-WebSocket-Version": long }, {

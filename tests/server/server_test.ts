@@ -296,6 +296,50 @@ test("the operator is told of each kind of refusal and fault, by whom, and once 
   );
 });
 
+/** Lines of a handshake that do not go together. */
+const CONTRARY: [name: string, values: string[]][] = [
+  ["Host", ["127.0.0.1", "evil.example", "[", ""]],
+  ["Connection", ["Upgrade", "keep-alive", "close", "close, Upgrade", ""]],
+  ["Upgrade", ["websocket", "h2c", "h2c, websocket", "websocket/13", ""]],
+  ["Sec-WebSocket-Key", [HANDSHAKE["Sec-WebSocket-Key"], "x", ""]],
+  ["Sec-WebSocket-Version", ["13", "8", "8, 13", ""]],
+  ["Sec-WebSocket-Protocol", ["ws-random.lines", "foo", ""]],
+];
+
+for (const workers of [1, 2]) {
+  const here = workers > 1 ? testOnLinux : test;
+  here(
+    `no two lines of a handshake end a server of --workers ${workers}`,
+    async () => {
+      await using server = new Process(
+        [...task("server"), "--port=0", `--workers=${workers}`],
+        { stderr: "piped" },
+      );
+      const [, port] = await server.until(/^Listening on \S+:(\d+)\/\n/);
+      for (const [name, values] of CONTRARY) {
+        const rest = Object.entries(HANDSHAKE).filter(([key]) => key !== name);
+        const pairs = values.flatMap((a) => values.map((b) => [a, b]));
+        for (const pair of pairs) {
+          const fields = [...pair.map((value) => [name, value]), ...rest]
+            .map(([key, value]) => `${key}: ${value}\r\n`);
+          using socket = await RawSocket.connect(Number(port));
+          await socket.write(
+            encode(`GET /ws HTTP/1.1\r\n${fields.join("")}\r\n`),
+          );
+          const [first] = (await socket.head()).split("\r\n");
+          assertMatch(first, /^HTTP\/1\.1 (101|4\d\d) /, `${name}: ${pair}`);
+        }
+      }
+      server.kill("SIGTERM");
+      const [code, stderr] = await Promise.all([server.end(), server.stderr()]);
+      assertEquals(code, 0, stderr);
+      for (const line of stderr.trimEnd().split("\n")) {
+        assertMatch(line, /^ws-random: (refused |.* closed with 1006, )/);
+      }
+    },
+  );
+}
+
 test("--log-format json makes an object of each line, on stdout too", async () => {
   await using server = new Process(
     [...task("server"), "--port=0", "--log-format=json"],
