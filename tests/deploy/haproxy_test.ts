@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { missing, ROOT, run } from "../../harness/process.ts";
-import { encode, RawSocket } from "../../harness/sockets.ts";
+import { encode, HANDSHAKE, RawSocket } from "../../harness/sockets.ts";
 import { eventually, next, testIf } from "../../harness/helpers.ts";
 import { testProxy, testSilence } from "./_every_proxy.ts";
 import { load, type Proxy, withProxy } from "./_proxy.ts";
@@ -71,6 +71,30 @@ test("HAProxy can limit the connections of one address", () =>
       config.replace(/#(?=stick-table|tcp-request)/g, "")
         .replace("gt 100", "gt 2"),
   }));
+
+test("HAProxy sends a request that a server took to no other", async () => {
+  let taken = 0;
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const cutOff = async (connection: Deno.Conn) => {
+    using socket = new RawSocket(connection);
+    const head = await socket.head();
+    if (head.startsWith("GET /ws ")) taken++;
+    else await socket.write(encode("HTTP/1.0 200 OK\r\n\r\n")); // a check
+  };
+  const serving = (async () => {
+    for await (const connection of listener) cutOff(connection).catch(() => {});
+  })();
+  const { port } = listener.addr;
+  const change = (config: string) =>
+    config.replaceAll(/127\.0\.0\.1:800[12]/g, `127.0.0.1:${port}`);
+  await withProxy(HAPROXY, async ({ port }) => {
+    using socket = await RawSocket.connect(port);
+    const { status } = await socket.request("GET /ws", HANDSHAKE);
+    assertEquals([status, taken], [502, 1]);
+  }, { change });
+  listener.close();
+  await serving;
+});
 
 test("HAProxy speaks no HTTP/2 in cleartext", () =>
   withProxy(HAPROXY, async ({ port }) => {
