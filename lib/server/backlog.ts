@@ -17,9 +17,10 @@ import { type Outbox, OWN_COST } from "./outbox.ts";
 export const SHARED_COST = 25_165_824;
 
 /** How long what a socket held when it was closed counts if Deno does not tell that it
- * was written or that TCP has ended, in milliseconds. Linux gives up a dead peer in
- * about that time (`net.ipv4.tcp_retries2`). */
-const HOLD_MS = 900_000;
+ * was written or that TCP has ended, in milliseconds. Of a peer that sends on it never
+ * tells, and while much counts nobody is let in. The memory of the process bounds what
+ * those hold that stay for longer. */
+const HOLD_MS = 60_000;
 
 /** The same for a peer that broke off, in milliseconds: almost all of them are gone. */
 const BROKEN_OFF_MS = 10_000;

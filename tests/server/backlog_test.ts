@@ -376,7 +376,7 @@ test("Backlog is full when connections that are over hold too much, and not when
 
 test("Backlog forgets after a while what nobody tells the end of", async () => {
   const cases: [seconds: number, end: (peer: Peer) => void][] = [
-    [900, (peer) => peer.close()],
+    [60, (peer) => peer.close()],
     [10, ({ backlog, outbox }) => backlog.end(outbox, false)],
   ];
   for (const [seconds, end] of cases) {
