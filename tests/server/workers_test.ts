@@ -2,9 +2,8 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { defaults } from "../../lib/cli/flags.ts";
 import { serverCommand, type ServerOptions } from "../../lib/server/options.ts";
 import { Workers } from "../../lib/server/workers.ts";
-import config from "../../deno.json" with { type: "json" };
 import {
-  Process,
+  type Process,
   run,
   runClient,
   serverProcess,
@@ -13,6 +12,7 @@ import {
 import { frame, HANDSHAKE, RawSocket } from "../../harness/sockets.ts";
 import { eventually, test, testOnLinux } from "../../harness/helpers.ts";
 import { Clock } from "../../harness/clock.ts";
+import { faultyProtocol, withFaultyServer } from "./_faulty.ts";
 import {
   ask,
   connectionsOpen,
@@ -74,41 +74,21 @@ testOnLinux("all workers together keep --max-connections", async () => {
   }
 });
 
-/** Runs a server with a fault: the request `die` makes the code that answers throw.
- * Everything else is the program as it is. */
-async function withFaultyServer(
+/** Two workers, of which a request can end one. */
+const withFaultyWorkers = (
   use: (server: Process, port: number) => Promise<void>,
-): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  const module = new URL("../../lib/protocol.ts", import.meta.url).href;
-  await Deno.writeTextFile(
-    `${folder}/protocol.ts`,
-    `export * from "${module}?";
-    import { answer as right } from "${module}?";
-    export function answer(request) {
-      if (request === "die") throw new RangeError("a fault\\nof the test");
-      if (request === "reject") Promise.reject(new RangeError("a fault later"));
-      return right(request);
-    }`,
+) =>
+  withFaultyServer(
+    "lib/protocol.ts",
+    faultyProtocol,
+    ["--workers=2", "--grace=20"],
+    use,
   );
-  const imports = { ...config.imports, [module]: `${folder}/protocol.ts` };
-  await Deno.writeTextFile(`${folder}/map.json`, JSON.stringify({ imports }));
-  const [deno, command, ...args] = task("server").map((arg) =>
-    arg === "--allow-read=." ? `${arg},${folder}` : arg
-  );
-  await using server = new Process([
-    ...[deno, command, `--import-map=${folder}/map.json`],
-    ...[...args, "--port=0", "--workers=2", "--grace=20"],
-  ], { stderr: "piped" });
-  const [, port] = await server.until(/^Listening on \S+:(\d+)\/\n/);
-  await use(server, Number(port));
-  await Deno.remove(folder, { recursive: true });
-}
 
 testOnLinux(
   "a worker that dies is said and replaced, and the rest goes on",
   () =>
-    withFaultyServer(async (server, port) => {
+    withFaultyWorkers(async (server, port) => {
       const before = await listeners(port);
       const sockets = await openSockets(port, 32);
       for (const socket of sockets) {
@@ -160,7 +140,7 @@ testOnLinux(
 testOnLinux(
   "a server whose workers are all dead drains at once",
   () =>
-    withFaultyServer(async (server, port) => {
+    withFaultyWorkers(async (server, port) => {
       const before = await listeners(port);
       const sockets = await openSockets(port, 32);
       await Promise.all(sockets.map((socket) => ask(socket, "reject")));
@@ -174,7 +154,7 @@ testOnLinux(
 testOnLinux(
   "a worker that dies while it drains is said, and not replaced",
   () =>
-    withFaultyServer(async (server, port) => {
+    withFaultyWorkers(async (server, port) => {
       const [socket] = await openSockets(port, 1);
       let drains = false;
       const asking = (async () => { // it drains as long as this peer asks
