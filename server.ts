@@ -46,6 +46,7 @@ import { Backlog } from "./lib/server/backlog.ts";
 import { CLOSE, isLoopback, LINES_PROTOCOL } from "./lib/protocol.ts";
 import { Lines } from "./lib/lines.ts";
 import { plural } from "./lib/text.ts";
+import { outliveDeno } from "./lib/server/rejections.ts";
 import { isWorker, work, Workers } from "./lib/server/workers.ts";
 
 /** How long the last bytes may take once every connection is over or its close frame
@@ -102,7 +103,7 @@ class RunningServer implements Server {
   #admission: Admission;
   #notices: Notices;
   #shared: Shared;
-  #connections = new Set<Connection>();
+  #connections = new Map<WebSocket, Connection>();
   /** Called when the last connection is over. */
   #onEmpty = () => {};
   #draining = false;
@@ -170,13 +171,17 @@ class RunningServer implements Server {
     }
     // Deno's own option wants a blank after each comma of the client's list.
     if (lines) response.headers.set("sec-websocket-protocol", LINES_PROTOCOL);
+    // That may be before there is a connection: while it is made Deno can already
+    // say that the handshake failed.
+    let over = false;
     const onEnd = () => {
-      this.#connections.delete(connection);
+      over = true;
+      this.#connections.delete(socket);
       if (this.#connections.size === 0) this.#onEmpty();
     };
     const onLate = () => {
       if (this.#draining || !this.metrics.accept(maxConnections)) return false;
-      this.#connections.add(connection);
+      this.#connections.set(socket, connection);
       return true;
     };
     const connection = new Connection(
@@ -187,7 +192,7 @@ class RunningServer implements Server {
       onEnd,
       onLate,
     );
-    this.#connections.add(connection);
+    if (!over) this.#connections.set(socket, connection);
     return response;
   }
 
@@ -229,10 +234,10 @@ class RunningServer implements Server {
     await delay(drainDelay);
     this.#draining = true;
     // The second half is for the closing handshakes.
-    for (const each of this.#connections) each.drain(grace / 2);
+    for (const each of this.#connections.values()) each.drain(grace / 2);
     const empty = new Promise<void>((resolve) => this.#onEmpty = resolve);
     if (this.#connections.size > 0) await within(grace, empty);
-    for (const each of this.#connections) each[Symbol.dispose]();
+    for (const each of this.#connections.values()) each[Symbol.dispose]();
     await within(LAST_MS, this.#listener.shutdown());
     await this.#notices[Symbol.asyncDispose]();
   }
@@ -251,6 +256,7 @@ function within(milliseconds: number, promise: Promise<void>): Promise<void> {
 export function main(args: string[]): Promise<number> {
   return runCommand(serverCommand, args, async (options) => {
     const signalled = new Promise<number>(onTermination);
+    outliveDeno(options.logFormat);
     const server = await startServer(options);
     const stdout = new Lines(Deno.stdout);
     const say = (kind: string, message: string) =>

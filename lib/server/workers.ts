@@ -8,6 +8,7 @@
 import { Metrics } from "./metrics.ts";
 import { Notices } from "./log.ts";
 import type { ServerOptions } from "./options.ts";
+import { isDenos, outliveDeno } from "./rejections.ts";
 import { plural } from "../text.ts";
 
 /** The pause before a worker that died is replaced, in milliseconds: one that cannot
@@ -143,10 +144,13 @@ export function work(
     scope.close();
   };
   addEventListener("error", (event) => die(event, event.error));
-  addEventListener("unhandledrejection", (event) => die(event, event.reason));
+  addEventListener("unhandledrejection", (event) => {
+    if (!isDenos(event.reason)) die(event, event.reason);
+  });
 
   scope.onmessage = async ({ data }: MessageEvent<ToWorker>) => {
     const [options, memory, index] = data;
+    outliveDeno(options.logFormat);
     const server = startServer(options, new Metrics(memory, index));
     scope.onmessage = async () => {
       await (await server).shutdown();
