@@ -93,7 +93,10 @@ test("--allow-origin is *, or what a browser sends as an Origin", () => {
   const given = ["https://A.example/", "*", "http://b.example:80"];
   const { allowOrigin } = parse(...given.map((one) => `--allow-origin=${one}`));
   assertEquals(allowOrigin, ["https://a.example", "*", "http://b.example"]);
-  const others = ["x", "null", "**", "http://a/b", "http://a?b", "ws://a"];
+  const others = [
+    ...["x", "null", "**", "http://a/b", "http://a?b", "ws://a"],
+    ...["http://*.a", "https://*", "httpx://a"],
+  ];
   for (const wrong of others) {
     assertThrows(
       () => parse(`--allow-origin=${wrong}`),
