@@ -273,7 +273,9 @@ export function main(args: string[]): Promise<number> {
     const { connections, requests } = server.metrics;
     say(
       "stop",
-      `Stopped after ${connections} connections and ${requests} requests`,
+      `Stopped after ${plural(connections, "connection")} and ${
+        plural(requests, "request")
+      }`,
     );
     await within(LAST_LINE_MS, stdout.written);
     return EXIT_OK;
