@@ -142,14 +142,14 @@ class RunningServer implements Server {
 
   #route(request: Request, address: string): Response {
     const pathname = pathOf(request);
-    if (pathname === undefined) {
-      return reply(STATUS_CODE.BadRequest, "the Host header is not a host");
-    }
     if (
-      pathname === "/ws" || pathname.startsWith("/ws/") ||
-      (pathname === "/" && asksForWebSocket(request))
+      pathname === "/ws" || pathname?.startsWith("/ws/") ||
+      ((pathname ?? "/") === "/" && asksForWebSocket(request))
     ) {
       return this.#handshake(request, peerOf(request, address));
+    }
+    if (pathname === undefined) {
+      return reply(STATUS_CODE.BadRequest, "the Host header is not a host");
     }
     if (this.#admission.scheme === "http" && !request.headers.has("host")) {
       return bareResponse(pathname, this.#content);

@@ -9,6 +9,7 @@
 import { STATUS_CODE } from "@std/http/status";
 import { isLoopback } from "../protocol.ts";
 import { cut } from "../text.ts";
+import { isHost } from "./responses.ts";
 
 /** Why handshakes are refused: the labels of the metrics. */
 export const REFUSAL_REASONS = [
@@ -16,6 +17,7 @@ export const REFUSAL_REASONS = [
   "upgrade",
   "version",
   "key",
+  "host",
   "origin",
   "full",
   "draining",
@@ -172,6 +174,16 @@ export function refusal(
       }"`,
     };
   }
+  const host = headers.get("host");
+  if (host === null || !isHost(host)) {
+    return {
+      reason: "host",
+      status: STATUS_CODE.BadRequest,
+      message: host === null
+        ? "a handshake must have a Host header"
+        : `Host must be a host, not "${brief(host)}"`,
+    };
+  }
   const message = foreignOrigin(headers, admission);
   if (message) {
     return { reason: "origin", status: STATUS_CODE.Forbidden, message };
@@ -202,16 +214,17 @@ function foreignOrigin(
   if (
     origin === null || allowOrigin.includes("*") || allowOrigin.includes(origin)
   ) return undefined;
-  const [forwarded] = elements(headers.get("x-forwarded-proto"));
+  const [proto] = elements(headers.get("x-forwarded-proto"));
+  const forwarded = /^https?$/i.test(proto) ? proto : undefined;
   const own = URL.parse(
-    `${forwarded || scheme}://${headers.get("host") ?? ""}`,
+    `${forwarded ?? scheme}://${headers.get("host") ?? ""}`,
   );
   const page = `page of ${brief(origin)}, but this server`;
   if (own && loopback && !forwarded && !isLoopback(own.hostname)) {
     const host = brief(own.host);
     return `${page} listens on this machine only and is not ${host}; ${REMEDY}`;
   }
-  if (own && own.origin !== "null" && own.origin === origin) return undefined;
+  if (own?.origin === origin) return undefined;
   const name = own ? brief(own.origin) : "not named in Host";
   return `${page} is ${name}; ${REMEDY}`;
 }

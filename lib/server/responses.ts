@@ -47,13 +47,16 @@ export function reply(
   });
 }
 
+/** Whether a `Host` header is a host, maybe with a port, or empty. */
+export function isHost(text: string): boolean {
+  return text === "" ||
+    (!/[/?#\\@\s]/.test(text) && URL.canParse(`http://${text}`));
+}
+
 /** The path as it was sent: `new URL` would resolve a `..` that a proxy in front,
  * which guards a path, has passed on. `undefined` if the host would change where the
  * path begins. */
 export function pathOf({ url, headers }: Request): string | undefined {
-  const host = headers.get("host");
-  if (host && (/[/?#\\@\s]/.test(host) || !URL.canParse(`http://${host}`))) {
-    return undefined;
-  }
+  if (!isHost(headers.get("host") ?? "")) return undefined;
   return /^\w+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1];
 }

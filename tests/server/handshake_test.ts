@@ -106,6 +106,10 @@ test("a handshake that is wrong is refused", () =>
         }
       }
     }
+    for (const host of [undefined, "[", "a b", "x/ws?", "u@x", "x:99999"]) {
+      const { status } = await handshake(ws, { Host: host });
+      assertEquals(status, 400, host);
+    }
     assertEquals((await handshake(ws, { Connection: "close" })).status, 426);
     assertEquals((await handshake(ws, {}, "POST /ws")).status, 405);
     assertEquals((await handshake(ws, {}, "GET /other")).status, 404);
@@ -128,8 +132,18 @@ test("an Origin is let in if it is the server's own or allowed", async () => {
         [{ Host: host, Origin: "http://127.0.0.1" }, 403],
         [{ Host: host, Origin: "null" }, 403],
         [{ Host: "", Origin: "null" }, 403],
-        // A URL of a scheme that is none of the web's has the origin "null".
         [{ Host: host, Origin: "null", "X-Forwarded-Proto": "foo" }, 403],
+        // What is none of the web's is not believed.
+        [{
+          Host: host,
+          Origin: `http://${host}`,
+          "X-Forwarded-Proto": "evil://x",
+        }, 101],
+        [{
+          Host: "x.example",
+          Origin: "http://x.example",
+          "X-Forwarded-Proto": "evil",
+        }, 403],
         // Not this machine's names.
         ...["localhost.evil.example", "notlocalhost", "127.0.0.1.evil.example"]
           .map((Host): [Record<string, string>, number] => [
@@ -169,6 +183,7 @@ test("each reason to refuse a handshake is counted by its name", () =>
       ["upgrade", { Upgrade: "h2c" }],
       ["version", { "Sec-WebSocket-Version": "12" }],
       ["key", { "Sec-WebSocket-Key": "x" }],
+      ["host", { Host: "[" }],
       ["origin", { Origin: "https://a.example" }],
       ["full", {}],
       ["draining", {}],
@@ -229,7 +244,15 @@ pureTest("refusal() tells what came, what was expected and what to do", () => {
       message: "page of https://a.example, but this server listens on this " +
         `machine only and is not b.example; ${remedy}`,
     }],
-    [{ Origin: "https://a.example", Host: "[" }, {
+    [{ Origin: "null", "X-Forwarded-Proto": "evil://x" }, {
+      status: 403,
+      message: "page of null, but this server is http://127.0.0.1; " + remedy,
+    }],
+    [{ Host: `${long}/` }, {
+      status: 400,
+      message: `Host must be a host, not "${cut}"`,
+    }],
+    [{ Origin: "https://a.example", Host: "" }, {
       status: 403,
       message: "page of https://a.example, but this server is not named in " +
         `Host; ${remedy}`,
@@ -246,6 +269,14 @@ pureTest("refusal() tells what came, what was expected and what to do", () => {
     const { reason: _, ...actual } = refusal(request, admission)!;
     assertEquals(actual, expected);
   }
+  const headers = new Headers(HANDSHAKE);
+  headers.delete("host");
+  const nameless = new Request("http://127.0.0.1/ws", { headers });
+  assertEquals(refusal(nameless, admission), {
+    reason: "host",
+    status: 400,
+    message: "a handshake must have a Host header",
+  });
   const post = new Request("http://127.0.0.1/ws", { method: "POST" });
   assertEquals(refusal(post, admission), {
     reason: "method",

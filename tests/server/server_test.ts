@@ -271,6 +271,12 @@ test("the operator is told of each kind of refusal and fault, by whom, and once 
     await faulty.write(frame(BINARY, "x"));
     assertEquals(await faulty.closeCode(), 1003);
     await fetch(`${url}ws`).then((response) => response.body?.cancel());
+    using nameless = await RawSocket.connect(port);
+    await nameless.request("GET /ws", {
+      ...HANDSHAKE,
+      ...forwarded,
+      Host: "[",
+    });
   }
   server.kill("SIGTERM");
   const [code, stderr] = await Promise.all([server.end(), server.stderr()]);
@@ -281,6 +287,7 @@ test("the operator is told of each kind of refusal and fault, by whom, and once 
     "http://127.0.0.1; set X-Forwarded-Proto in the proxy or --allow-origin";
   const by = (peer: string) => `from ${peer} by way of 127.0.0.1`;
   const endpoint = "this is a WebSocket endpoint; the page is at /";
+  const host = 'Host must be a host, not "["';
   const binary = "binary data; text messages only";
   const lines = stderr.trimEnd().split("\n");
   assertEquals(
@@ -290,6 +297,8 @@ test("the operator is told of each kind of refusal and fault, by whom, and once 
       `refused 2 handshakes, the last ${by(peers[2])}: ${origin(2)}`,
       `1 connection closed with 1003, ${by(peers[0])}: ${binary}`,
       `2 connections closed with 1003, the last ${by(peers[2])}: ${binary}`,
+      `refused 1 handshake, ${by(peers[0])}: ${host}`,
+      `refused 2 handshakes, the last ${by(peers[2])}: ${host}`,
       `refused 1 handshake, from 127.0.0.1: ${endpoint}`,
       `refused 2 handshakes, the last from 127.0.0.1: ${endpoint}`,
     ].map((line) => `ws-random: ${line}`).toSorted(),
