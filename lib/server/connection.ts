@@ -215,15 +215,15 @@ export class Connection {
     const quiet = !this.#heard && !waits;
     const late = performance.now() >= until;
     this.#heard = false;
-    if (quiet || late && !waits && answersMs === 0) this.#close(leaving);
-    else if (late && answersMs > 0) this.#leave(unanswered(leaving));
-    else {
-      if (late && !this.#over) {
-        this.#shared.backlog.abandon(this.#outbox);
-        this.#count(leaving.code, notable(leaving));
-      }
-      this.#wait(quietMs, () => this.#look(leaving));
+    if (quiet || late && !waits && answersMs === 0) return this.#close(leaving);
+    if (late && answersMs > 0 && (waits || this.#pipelines)) {
+      return this.#leave(unanswered(leaving));
     }
+    if (late && answersMs === 0 && !this.#over) {
+      this.#shared.backlog.abandon(this.#outbox);
+      this.#count(leaving.code, notable(leaving));
+    }
+    this.#wait(quietMs, () => this.#look(leaving));
   }
 
   #close(leaving: Leaving): void {

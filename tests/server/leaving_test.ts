@@ -213,7 +213,7 @@ test("a peer that does not read is over after five seconds, and told when it rea
     assertEquals(metrics.closes(1008), 1);
   }));
 
-test("a peer that does not read and sends on is closed, and what it holds counts for long", () =>
+test("a peer that does not read and sends on is closed, and what it holds counts for a minute", () =>
   withClock({ maxBacklog: 1024 }, async (clock, ws, server) => {
     using peer = await Peer.open(server);
     await overflow(peer, server);
@@ -222,7 +222,7 @@ test("a peer that does not read and sends on is closed, and what it holds counts
       return server.metrics.closes(1008) === 1;
     });
     assertEquals(await admitted(ws), 503);
-    await clock.pass(890_000);
+    await clock.pass(50_000);
     assertEquals([server.metrics.open, await admitted(ws)], [0, 503]);
     await clock.pass(20_000);
     assertEquals(await admitted(ws), 101);
@@ -318,6 +318,25 @@ test("a peer that asks one by one while the server shuts down is answered until 
   }
   await clock.pass(100); // half of the grace is over
   await peer.send("on and on");
+  const end = "1001 server shuts down";
+  assertEquals(await peer.read(), { texts: 1, end });
+  await peer.close();
+  await stopped;
+  assertEquals(server.metrics.closes(1001), 1);
+});
+
+test("a peer that asks now and then while the server shuts down is closed with an answer", async () => {
+  using clock = new Clock();
+  const server = await startServer({ ...NO_PINGS, grace: 2200 });
+  using peer = await Peer.open(server);
+  const [stopped] = await shutDown(server, clock);
+  for (let i = 0; i < 5; i++) {
+    await peer.send("now and then");
+    assertEquals(await peer.isOpen(), 1);
+    await clock.pass(260);
+  }
+  // Half of the grace is over, and it was looked since it asked.
+  await peer.send("now and then");
   const end = "1001 server shuts down";
   assertEquals(await peer.read(), { texts: 1, end });
   await peer.close();
