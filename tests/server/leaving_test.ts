@@ -307,70 +307,64 @@ async function shutDown(
   return [stopped];
 }
 
-test("a peer that asks one by one while the server shuts down is answered until it must go", async () => {
+/** Lets a peer ask while a server with a grace of 2.2 s shuts down; it is then told so,
+ * after so many responses. */
+async function untilToldOfShutdown(
+  texts: number,
+  ask: (peer: Peer, clock: Clock) => Promise<void>,
+): Promise<void> {
   using clock = new Clock();
   const server = await startServer({ ...NO_PINGS, grace: 2200 });
   using peer = await Peer.open(server);
   const [stopped] = await shutDown(server, clock);
-  for (let i = 0; i < 4; i++) {
+  await ask(peer, clock);
+  const end = "1001 server shuts down";
+  assertEquals(await peer.read(), { texts, end });
+  await peer.close();
+  await stopped;
+  assertEquals(server.metrics.closes(1001), 1);
+}
+
+test("a peer that asks one by one while the server shuts down is answered until it must go", () =>
+  untilToldOfShutdown(1, async (peer, clock) => {
+    for (let i = 0; i < 4; i++) {
+      await peer.send("on and on");
+      await clock.pass(250);
+      assertEquals(await peer.isOpen(), 1);
+    }
+    await clock.pass(100); // half of the grace is over
     await peer.send("on and on");
-    await clock.pass(250);
-    assertEquals(await peer.isOpen(), 1);
-  }
-  await clock.pass(100); // half of the grace is over
-  await peer.send("on and on");
-  const end = "1001 server shuts down";
-  assertEquals(await peer.read(), { texts: 1, end });
-  await peer.close();
-  await stopped;
-  assertEquals(server.metrics.closes(1001), 1);
-});
+  }));
 
-test("a peer that asks now and then while the server shuts down is closed with an answer", async () => {
-  using clock = new Clock();
-  const server = await startServer({ ...NO_PINGS, grace: 2200 });
-  using peer = await Peer.open(server);
-  const [stopped] = await shutDown(server, clock);
-  for (let i = 0; i < 5; i++) {
+test("a peer that asks now and then while the server shuts down is closed with an answer", () =>
+  untilToldOfShutdown(1, async (peer, clock) => {
+    for (let i = 0; i < 5; i++) {
+      await peer.send("now and then");
+      assertEquals(await peer.isOpen(), 1);
+      await clock.pass(260);
+    }
+    // Half of the grace is over, and it was looked since it asked.
     await peer.send("now and then");
-    assertEquals(await peer.isOpen(), 1);
-    await clock.pass(260);
-  }
-  // Half of the grace is over, and it was looked since it asked.
-  await peer.send("now and then");
-  const end = "1001 server shuts down";
-  assertEquals(await peer.read(), { texts: 1, end });
-  await peer.close();
-  await stopped;
-  assertEquals(server.metrics.closes(1001), 1);
-});
+  }));
 
-test("a peer that asks ahead while the server shuts down is answered no more when half of the grace is over", async () => {
-  using clock = new Clock();
-  const server = await startServer({ ...NO_PINGS, grace: 2200 });
-  using peer = await Peer.open(server);
-  const [stopped] = await shutDown(server, clock);
-  const some = new Array(50).fill("on and on");
-  for (let i = 0; i < 4; i++) {
+test("a peer that asks ahead while the server shuts down is answered no more when half of the grace is over", () =>
+  untilToldOfShutdown(0, async (peer, clock) => {
+    const some = new Array(50).fill("on and on");
+    for (let i = 0; i < 4; i++) {
+      await peer.send(...some);
+      await clock.pass(250);
+      assertEquals(await peer.isOpen(), 50);
+    }
+    await clock.pass(100);
     await peer.send(...some);
-    await clock.pass(250);
-    assertEquals(await peer.isOpen(), 50);
-  }
-  await clock.pass(100);
-  await peer.send(...some);
-  assertEquals(await peer.isOpen(), 50, "it cannot see a close yet");
-  await clock.pass(150);
-  for (let i = 0; i < 2; i++) {
-    await peer.send(...some);
-    assertEquals(await peer.isOpen(), 0);
-    await clock.pass(250);
-  }
-  const end = "1001 server shuts down";
-  assertEquals(await peer.read(), { texts: 0, end });
-  await peer.close();
-  await stopped;
-  assertEquals(server.metrics.closes(1001), 1);
-});
+    assertEquals(await peer.isOpen(), 50, "it cannot see a close yet");
+    await clock.pass(150);
+    for (let i = 0; i < 2; i++) {
+      await peer.send(...some);
+      assertEquals(await peer.isOpen(), 0);
+      await clock.pass(250);
+    }
+  }));
 
 test("a peer is told that the server shuts down with a --grace of 0, too", async () => {
   const server = await startServer({ ...NO_PINGS, grace: 0 });
