@@ -110,7 +110,9 @@ async function startWebKit(): Promise<Browser> {
       const session = `${driver}/session/${sessionId}`;
       return {
         tab: webKitTab(session),
-        [Symbol.asyncDispose]: () => command(session, "DELETE", ""),
+        // One that hangs ends with its driver.
+        [Symbol.asyncDispose]: () =>
+          command(session, "DELETE", "").catch(() => {}),
       };
     },
     [Symbol.asyncDispose]: () => started.disposeAsync(),
@@ -133,6 +135,10 @@ async function command(
     method,
     signal: AbortSignal.timeout(COMMAND_MS), // it has hung for ever
     body: JSON.stringify(body),
+  }).catch((cause) => {
+    throw new Error(`WebKit's driver did not answer ${method} ${path}`, {
+      cause,
+    });
   });
   const { value } = await response.json();
   if (!response.ok) throw new Error(`${value.error}: ${value.message}`);
