@@ -10,9 +10,12 @@ import type { Browser as Puppeteer } from "npm:puppeteer-core@25.16.0";
 export type { Page } from "npm:puppeteer-core@25.16.0";
 import { freePort, IN_CI, missing, Process } from "./process.ts";
 
+/** Chromium without a browser's windows, at two thirds of the cost. */
+const SHELL = "/usr/bin/chromium-headless-shell";
+
 /** What one of them needs, where Debian's packages put it. */
 const PROGRAMS = {
-  chromium: ["/usr/bin/chromium"],
+  chromium: [missing("test", "-x", SHELL) ? "/usr/bin/chromium" : SHELL],
   firefox: ["/usr/bin/firefox-esr"],
   webkit: ["/usr/bin/WebKitWebDriver", "/usr/bin/Xvfb"],
 };
