@@ -20,7 +20,7 @@ export async function certificateFor(
   const start = `${folder}/${host}${days}`;
   const [cert, key] = [`${start}.pem`, `${start}.key`];
   await openssl(
-    "req -newkey rsa:2048 -nodes",
+    "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes",
     ...["-subj", `/CN=${host}`, "-keyout", key, "-out", `${start}.csr`],
   );
   await Deno.writeTextFile(
