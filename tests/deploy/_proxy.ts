@@ -8,6 +8,8 @@
 import { assertEquals } from "@std/assert";
 import {
   freePort,
+  IN_CI,
+  missing,
   Process,
   type Result,
   ROOT,
@@ -16,7 +18,26 @@ import {
   serverProcess,
 } from "../../harness/process.ts";
 import { RawSocket } from "../../harness/sockets.ts";
-import { eventually } from "../../harness/helpers.ts";
+import { eventually, type Test, testIf } from "../../harness/helpers.ts";
+
+/** The proxies' programs, and what they only say their version to. */
+const PROGRAMS = { haproxy: "-v", nginx: "-v", caddy: "version" };
+
+type Program = keyof typeof PROGRAMS;
+
+const isHere = (program: Program) => !missing(program, PROGRAMS[program]);
+
+/** Returns a function that defines tests of a proxy, if that is here. */
+export function testOf(program: Program): Test {
+  return testIf(isHere(program));
+}
+
+/** The same for what is the same in each of them and takes long: elsewhere than in CI
+ * the first that is here stands for all. */
+export function longTestOf(program: Program): Test {
+  const [first] = (Object.keys(PROGRAMS) as Program[]).filter(isHere);
+  return testIf(isHere(program) && (IN_CI || program === first));
+}
 
 /** A proxy and what is particular to it. */
 export interface Proxy {

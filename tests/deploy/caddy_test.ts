@@ -1,10 +1,9 @@
-import { missing } from "../../harness/process.ts";
 import { testProxy } from "./_every_proxy.ts";
-import type { Proxy } from "./_proxy.ts";
+import { longTestOf, type Proxy, testOf } from "./_proxy.ts";
 import { testUnderLoad } from "./_load.ts";
-import { testIf } from "../../harness/helpers.ts";
 
-const test = testIf(!missing("caddy", "version"));
+const test = testOf("caddy");
+const longTest = longTestOf("caddy");
 
 const CADDY: Proxy = {
   name: "Caddy",
@@ -38,4 +37,4 @@ const CADDY: Proxy = {
 };
 
 testProxy(CADDY, test);
-testUnderLoad(CADDY, test);
+testUnderLoad(CADDY, longTest);

@@ -1,12 +1,13 @@
 import { assertEquals } from "@std/assert";
-import { missing, ROOT, run } from "../../harness/process.ts";
+import { ROOT, run } from "../../harness/process.ts";
 import { encode, HANDSHAKE, RawSocket } from "../../harness/sockets.ts";
-import { eventually, next, testIf } from "../../harness/helpers.ts";
+import { eventually, next } from "../../harness/helpers.ts";
 import { testProxy, testSilence } from "./_every_proxy.ts";
-import { load, type Proxy, withProxy } from "./_proxy.ts";
+import { load, longTestOf, type Proxy, testOf, withProxy } from "./_proxy.ts";
 import { testUnderLoad } from "./_load.ts";
 
-const test = testIf(!missing("haproxy", "-v"));
+const test = testOf("haproxy");
+const longTest = longTestOf("haproxy");
 
 const command = (
   folder: string,
@@ -34,8 +35,8 @@ const HAPROXY: Proxy = {
 };
 
 testProxy(HAPROXY, test);
-testSilence(HAPROXY, test);
-testUnderLoad(HAPROXY, test);
+testSilence(HAPROXY, longTest);
+testUnderLoad(HAPROXY, longTest);
 
 test("HAProxy keeps the connections of a server that stands still until its checks fail", () =>
   withProxy(HAPROXY, async ({ port, servers }) => {

@@ -1,10 +1,9 @@
-import { missing } from "../../harness/process.ts";
 import { testProxy, testSilence } from "./_every_proxy.ts";
-import type { Proxy } from "./_proxy.ts";
+import { longTestOf, type Proxy, testOf } from "./_proxy.ts";
 import { testUnderLoad } from "./_load.ts";
-import { testIf } from "../../harness/helpers.ts";
 
-const test = testIf(!missing("nginx", "-v"));
+const test = testOf("nginx");
+const longTest = longTestOf("nginx");
 
 /** As much of Debian's nginx.conf as there must be around the file, writing to its
  * folder only; and how long its old workers may go on after a reload. */
@@ -50,5 +49,5 @@ const NGINX: Proxy = {
 };
 
 testProxy(NGINX, test);
-testSilence(NGINX, test);
-testUnderLoad(NGINX, test);
+testSilence(NGINX, longTest);
+testUnderLoad(NGINX, longTest);
