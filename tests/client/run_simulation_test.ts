@@ -10,9 +10,10 @@ import { createReport, type Report } from "../../lib/client/report.ts";
 import { type Outcome, Run } from "../../lib/client/run.ts";
 import type { Peer } from "./_simulated_connection.ts";
 import { Network } from "./_simulated_network.ts";
+import { IN_CI } from "../../harness/process.ts";
 import { pureTest as test } from "../../harness/tests.ts";
 
-const SCHEDULES = 5000;
+const SCHEDULES = IN_CI ? 10_000 : 2500;
 /** More than the longest run takes; beyond that it hangs. */
 const MOST_STEPS = 20_000;
 /** For the closing handshakes, in milliseconds. */

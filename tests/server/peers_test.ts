@@ -3,7 +3,12 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { assert, assertEquals } from "@std/assert";
-import { NO_PERMISSIONS, run, serverProcess } from "../../harness/process.ts";
+import {
+  IN_CI,
+  NO_PERMISSIONS,
+  run,
+  serverProcess,
+} from "../../harness/process.ts";
 import { encode, frame, HANDSHAKE, RawSocket } from "../../harness/sockets.ts";
 import {
   BINARY,
@@ -16,7 +21,7 @@ import {
 } from "../../harness/helpers.ts";
 import { PolitePeer, quietMs } from "./_polite.ts";
 
-const PEERS = 200;
+const PEERS = IN_CI ? 400 : 100;
 const SEED = NO_PERMISSIONS
   ? 0
   : Number(Deno.env.get("PEERS_SEED") ?? Date.now() % 1_000_000);
