@@ -122,6 +122,7 @@ testOnLinux(
 
     const quiet = await quietMs(port);
     const polite = new PolitePeer(port);
+    await eventually(() => polite.answers > 0);
     for (let group = 0; group < PEERS; group += 100) {
       await Promise.all(
         Array.from({ length: 100 }, (_, i) =>
