@@ -17,12 +17,19 @@ export function isDenos(error: unknown): boolean {
     frames.some((frame) => /\bext:deno_http\//.test(frame));
 }
 
-/** Tells the operator what Deno's HTTP code rejects, and goes on. Any other rejection
- * is a fault of this program, and ends it as before. */
-export function outliveDeno(format: LogFormat): void {
+/**
+ * Tells the operator what Deno's HTTP code rejects, and goes on.
+ *
+ * @param fail Called for any other rejection: a fault of this program, which ends by it
+ * unless this prevents the default.
+ */
+export function outliveDeno(
+  format: LogFormat,
+  fail: (event: PromiseRejectionEvent) => void = () => {},
+): void {
   const notices = new Notices(format);
   addEventListener("unhandledrejection", (event) => {
-    if (!isDenos(event.reason)) return;
+    if (!isDenos(event.reason)) return fail(event);
     event.preventDefault();
     notices.add({
       kind: "exception",

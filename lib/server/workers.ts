@@ -8,7 +8,7 @@
 import { Metrics } from "./metrics.ts";
 import { Notices } from "./log.ts";
 import type { ServerOptions } from "./options.ts";
-import { isDenos, outliveDeno } from "./rejections.ts";
+import { outliveDeno } from "./rejections.ts";
 import { plural } from "../text.ts";
 
 /** The pause before a worker that died is replaced, in milliseconds: one that cannot
@@ -144,13 +144,10 @@ export function work(
     scope.close();
   };
   addEventListener("error", (event) => die(event, event.error));
-  addEventListener("unhandledrejection", (event) => {
-    if (!isDenos(event.reason)) die(event, event.reason);
-  });
 
   scope.onmessage = async ({ data }: MessageEvent<ToWorker>) => {
     const [options, memory, index] = data;
-    outliveDeno(options.logFormat);
+    outliveDeno(options.logFormat, (event) => die(event, event.reason));
     const server = startServer(options, new Metrics(memory, index));
     scope.onmessage = async () => {
       await (await server).shutdown();
