@@ -332,7 +332,7 @@ export function stopTimers(tab: Tab): Promise<void> {
 
 /** Sets the page's clock so that what it would do after ten seconds it does after so
  * many milliseconds. */
-export function shortenTenSeconds(tab: Tab, to: number): Promise<void> {
+export function setTenSeconds(tab: Tab, to: number): Promise<void> {
   return tab.evaluate((to) => {
     const wait = setTimeout;
     globalThis.setTimeout = ((run: () => void, milliseconds: number) =>

@@ -8,7 +8,7 @@ import { eventually } from "../../harness/helpers.ts";
 import {
   press,
   scripts,
-  shortenTenSeconds,
+  setTenSeconds,
   showsText,
   status,
   testChromium,
@@ -163,7 +163,7 @@ throughGate(
   async (tab, gate) => {
     gate.close();
     await status(tab, "offline");
-    await shortenTenSeconds(tab, 0);
+    await setTenSeconds(tab, 0);
     await tab.click("#get");
     await showsText(tab, "#text", "No answer: the server is unreachable.");
     assertEquals(await text(tab, "#number"), "?");
