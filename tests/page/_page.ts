@@ -321,15 +321,6 @@ export function type(tab: Tab, request: string): Promise<void> {
   }, request);
 }
 
-/** Stops what the page would do by time. */
-export function stopTimers(tab: Tab): Promise<void> {
-  return tab.evaluate(() => {
-    for (let timer = Number(setTimeout(() => {})); timer > 0; timer--) {
-      clearTimeout(timer);
-    }
-  });
-}
-
 /** Sets the page's clock so that what it would do after ten seconds it does after so
  * many milliseconds. */
 export function setTenSeconds(tab: Tab, to: number): Promise<void> {

@@ -2,9 +2,17 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { assert, assertEquals } from "@std/assert";
-import { ENGINES } from "../../harness/browser.ts";
+import { ENGINES, type Tab } from "../../harness/browser.ts";
 import { eventually } from "../../harness/helpers.ts";
-import { press, status, stopTimers, text, throughGate } from "./_page.ts";
+import { press, status, text, throughGate } from "./_page.ts";
+
+/** Stops what the page would do by time. */
+const stopTimers = (tab: Tab) =>
+  tab.evaluate(() => {
+    for (let timer = Number(setTimeout(() => {})); timer > 0; timer--) {
+      clearTimeout(timer);
+    }
+  });
 
 throughGate(
   ENGINES,
