@@ -8,17 +8,20 @@
  * @module
  */
 
+/** There are three browsers for one, and a test that is slow costs more than time. */
+const IN_CI = Boolean(Deno.env.get("CI"));
+
 /** Which files run when, and how many at a time: each is in the first group that
  * takes it. Who compares waits or times must be alone; browsers, and proxies under
- * load, need most of the machine, and more in CI, with three browsers for one. Most of
- * the others wait for something, so that six use two cores. */
+ * load, need most of the machine. Most of the others wait for something, so that six
+ * use two cores. */
 const GROUPS = [
   { files: /^tests\/(server\/(flood|peers)_|linear_)/, jobs: 1 },
   {
     files: /^tests\/(page\/|deploy\/(caddy|container|haproxy|nginx)_)/,
-    jobs: Deno.env.get("CI") ? 3 : 4,
+    jobs: IN_CI ? 3 : 4,
   },
-  { files: /./, jobs: 6 },
+  { files: /./, jobs: IN_CI ? 4 : 6 },
 ];
 
 const FOLDER = ".cache/tests";
