@@ -13,7 +13,13 @@ import {
 } from "../../harness/process.ts";
 import { encode, frame, HANDSHAKE, RawSocket } from "../../harness/sockets.ts";
 import { eventually, PING, PONG, type Test } from "../../harness/helpers.ts";
-import { type Proxy, type Running, type Setup, withProxy } from "./_proxy.ts";
+import {
+  type Proxy,
+  type Running,
+  type Setup,
+  withProxy,
+  withServerAt,
+} from "./_proxy.ts";
 
 /** Defines them for one proxy. */
 export function testProxy(proxy: Proxy, test: Test): void {
@@ -121,8 +127,7 @@ async function namesThePeer(proxy: Proxy): Promise<void> {
       return new Response();
     },
   );
-  const change = (config: string) =>
-    config.replaceAll(/127\.0\.0\.1:800[12]/g, `127.0.0.1:${server.addr.port}`);
+  const change = withServerAt(server.addr.port);
   await withProxy(proxy, async ({ port }) => {
     const said = { "X-Forwarded-For": "203.0.113.9" };
     await eventually(async () => {

@@ -3,7 +3,14 @@ import { ROOT, run } from "../../harness/process.ts";
 import { encode, HANDSHAKE, RawSocket } from "../../harness/sockets.ts";
 import { eventually, next } from "../../harness/helpers.ts";
 import { testProxy, testSilence } from "./_every_proxy.ts";
-import { load, longTestOf, type Proxy, testOf, withProxy } from "./_proxy.ts";
+import {
+  load,
+  longTestOf,
+  type Proxy,
+  testOf,
+  withProxy,
+  withServerAt,
+} from "./_proxy.ts";
 import { testUnderLoad } from "./_load.ts";
 
 const test = testOf("haproxy");
@@ -86,8 +93,7 @@ test("HAProxy sends a request that a server took to no other", async () => {
     for await (const connection of listener) cutOff(connection).catch(() => {});
   })();
   const { port } = listener.addr;
-  const change = (config: string) =>
-    config.replaceAll(/127\.0\.0\.1:800[12]/g, `127.0.0.1:${port}`);
+  const change = withServerAt(port);
   await withProxy(HAPROXY, async ({ port }) => {
     using socket = await RawSocket.connect(port);
     const { status } = await socket.request("GET /ws", HANDSHAKE);
