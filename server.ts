@@ -103,7 +103,7 @@ class RunningServer implements Server {
   #admission: Admission;
   #notices: Notices;
   #shared: Shared;
-  #connections = new Map<WebSocket, Connection>();
+  #connections = new Set<Connection>();
   /** Called when the last connection is over. */
   #onEmpty = () => {};
   #draining = false;
@@ -171,17 +171,13 @@ class RunningServer implements Server {
     }
     // Deno's own option wants a blank after each comma of the client's list.
     if (lines) response.headers.set("sec-websocket-protocol", LINES_PROTOCOL);
-    // That may be before there is a connection: while it is made Deno can already
-    // say that the handshake failed.
-    let over = false;
     const onEnd = () => {
-      over = true;
-      this.#connections.delete(socket);
+      this.#connections.delete(connection);
       if (this.#connections.size === 0) this.#onEmpty();
     };
     const onLate = () => {
       if (this.#draining || !this.metrics.accept(maxConnections)) return false;
-      this.#connections.set(socket, connection);
+      this.#connections.add(connection);
       return true;
     };
     const connection = new Connection(
@@ -192,7 +188,8 @@ class RunningServer implements Server {
       onEnd,
       onLate,
     );
-    if (!over) this.#connections.set(socket, connection);
+    this.#connections.add(connection);
+    connection.start();
     return response;
   }
 
@@ -234,10 +231,10 @@ class RunningServer implements Server {
     await delay(drainDelay);
     this.#draining = true;
     // The second half is for the closing handshakes.
-    for (const each of this.#connections.values()) each.drain(grace / 2);
+    for (const each of this.#connections) each.drain(grace / 2);
     const empty = new Promise<void>((resolve) => this.#onEmpty = resolve);
     if (this.#connections.size > 0) await within(grace, empty);
-    for (const each of this.#connections.values()) each[Symbol.dispose]();
+    for (const each of this.#connections) each[Symbol.dispose]();
     await within(LAST_MS, this.#listener.shutdown());
     await this.#notices[Symbol.asyncDispose]();
   }

@@ -62,7 +62,6 @@ export class Connection {
   #over = false;
   #leaving: Leaving | undefined;
   #shared: Shared;
-  #peer: string;
   #socket: WebSocket;
   #lines: boolean;
   #outbox: Outbox;
@@ -86,14 +85,13 @@ export class Connection {
    */
   constructor(
     shared: Shared,
-    peer: string,
+    readonly peer: string,
     socket: WebSocket,
     lines: boolean,
     readonly onEnd: () => void,
     readonly onLate: () => boolean,
   ) {
     this.#shared = shared;
-    this.#peer = peer;
     this.#socket = socket;
     this.#lines = lines;
     this.#outbox = new Outbox(
@@ -102,10 +100,14 @@ export class Connection {
         shared.metrics.answer(lines ? response.split("\n").length : 1, bytes),
       (reason) => this.#unread(reason),
     );
-    socket.onopen = () => this.#opened();
-    socket.onmessage = ({ data }) => this.#receive(data);
-    socket.onclose = (event) => this.#closed(event);
-    socket.onerror = (event) => {
+  }
+
+  /** Lets it live, once its owner has it: Deno may say at once that it failed. */
+  start(): void {
+    this.#socket.onopen = () => this.#opened();
+    this.#socket.onmessage = ({ data }) => this.#receive(data);
+    this.#socket.onclose = (event) => this.#closed(event);
+    this.#socket.onerror = (event) => {
       event.preventDefault();
       this.#broken ||= (event as ErrorEvent).message.includes("os error");
       // All that Deno 2.6 tells of a peer that resets before it reads the 101.
@@ -276,7 +278,7 @@ export class Connection {
       kind: `close_${code}`,
       what: (count) => `${plural(count, "connection")} closed with ${code}`,
       why: failure,
-      peer: this.#peer,
+      peer: this.peer,
     });
   }
 

@@ -45,6 +45,7 @@ function halfOpen(mayBeLate = () => true, { done, notices } = record()) {
     () => done.push("ended"),
     mayBeLate,
   );
+  connection.start();
   return { connection, socket, metrics, notices, done };
 }
 
